@@ -1,0 +1,31 @@
+"""Expected failures. Each says what is wrong, where, and what to type next, in one line."""
+
+from __future__ import annotations
+
+
+class CslogError(Exception):
+    """An expected failure: shown as one line, never as a traceback.
+
+    The message must not contain anything that a buyer wrote.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}; {hint}" if hint else message)
+
+
+class UsageError(CslogError):
+    """The command line or the configuration is wrong."""
+
+    exit_status = 2
+
+
+class ReadError(CslogError):
+    """One input file cannot be read; the other files go on."""
+
+
+class StoreError(CslogError):
+    """The store cannot be opened, written or understood."""
