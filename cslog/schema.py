@@ -88,6 +88,7 @@ MESSAGES: Schema = {
     "rule": pl.String(),  # what decided the class: sender, marker, prefix, text, phrase …
     "message_key": pl.Int64(),  # hash of sender, kind, normalised text
     "occurrence": pl.Int32(),  # 0, 1, 2… for equal messages inside one file (I2)
+    "refines": pl.Boolean(),  # a further copy of a stored message that knows more, see cslog.store
     "source_file": pl.String(),
     "source_line": pl.Int64(),
 }
@@ -95,8 +96,8 @@ MESSAGES: Schema = {
 MESSAGE_ID = ("buyer_key", "sent_at", "message_key", "occurrence")
 """Columns that make two rows copies of one message (I2)."""
 
-MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_key", "occurrence")
-"""Order of rows inside the files of the store."""
+MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_class", "agent", "message_key", "occurrence")
+"""Order of rows in the store and in the kernels (docs/definitions.md 2: buyer first, then by name)."""
 
 RAW_ORDERS: Schema = {
     "line": pl.Int64(),

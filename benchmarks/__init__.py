@@ -1,0 +1,1 @@
+"""Invented data for tests and measurements; not part of the installed package."""

@@ -1,0 +1,150 @@
+"""Wall time of Asia/Shanghai, business days and report periods. The only file that knows a time zone.
+
+Instants are seconds since 1970-01-01 00:00 on the Shanghai wall clock (kpi-spec T1); days are
+numbers of such days (``seconds // 86400``).
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from cslog.errors import UsageError
+
+ZONE_NAME = "Asia/Shanghai"
+DAY_SECONDS = 86_400
+HOUR_SECONDS = 3_600
+_EPOCH = datetime.date(1970, 1, 1)
+_EPOCH_INSTANT = datetime.datetime(1970, 1, 1)
+
+
+@functools.cache
+def zone(name: str = ZONE_NAME) -> ZoneInfo:
+    """The time zone ``name``; UsageError when the machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(f"unknown time zone {name!r}", "write it like Asia/Shanghai") from error
+
+
+def seconds_of(moment: datetime.datetime) -> int:
+    """Wall seconds of ``moment``; an aware one is converted to Shanghai, a naive one is taken as it is."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(zone()).replace(tzinfo=None)
+    return (moment - _EPOCH_INSTANT) // datetime.timedelta(seconds=1)
+
+
+def moment_of(seconds: int) -> datetime.datetime:
+    """The naive Shanghai wall time of ``seconds``."""
+    return _EPOCH_INSTANT + datetime.timedelta(seconds=seconds)
+
+
+def iso(seconds: int) -> str:
+    """``2024-12-06T09:00:00+08:00``."""
+    return moment_of(seconds).replace(tzinfo=zone()).isoformat()
+
+
+def now() -> int:
+    """The present second on the Shanghai wall clock."""
+    return seconds_of(datetime.datetime.now(tz=datetime.UTC))
+
+
+def day_number(day: datetime.date) -> int:
+    """Days since 1970-01-01."""
+    return (day - _EPOCH).days
+
+
+def date_of(day: int) -> datetime.date:
+    """The date of a day number."""
+    return _EPOCH + datetime.timedelta(days=day)
+
+
+def month_label(day: int) -> str:
+    """``2024-11``, the store's partition and the ``month`` of a report."""
+    return f"{date_of(day):%Y-%m}"
+
+
+def week_label(day: int) -> str:
+    """The ISO week, ``2024-W45``."""
+    year, week, _ = date_of(day).isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def months_between(first_second: int, last_second: int) -> list[str]:
+    """Labels of all calendar months that the closed interval of seconds touches."""
+    day, last = date_of(first_second // DAY_SECONDS), date_of(last_second // DAY_SECONDS)
+    labels = []
+    while (day.year, day.month) <= (last.year, last.month):
+        labels.append(f"{day:%Y-%m}")
+        day = (day.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)
+    return labels
+
+
+@dataclass(frozen=True)
+class Period:
+    """A closed range of days, as day numbers."""
+
+    first_day: int
+    last_day: int
+
+    def __post_init__(self) -> None:
+        if self.last_day < self.first_day:
+            raise UsageError(
+                f"the period ends ({date_of(self.last_day)}) before it begins ({date_of(self.first_day)})",
+                "swap --from and --to",
+            )
+
+    @property
+    def days(self) -> range:
+        """All day numbers of the period."""
+        return range(self.first_day, self.last_day + 1)
+
+    @classmethod
+    def of(
+        cls, month: str | None = None, day: str | None = None, first: str | None = None, last: str | None = None
+    ) -> Period:
+        """The period of ``--month``, ``--day``, or ``--from`` and ``--to``; exactly one of the three."""
+        given = [month is not None, day is not None, first is not None or last is not None]
+        if sum(given) != 1:
+            raise UsageError(
+                "no period given" if not any(given) else "more than one period given",
+                "use one of --month 2024-11, --day 2024-11-11, or --from 2024-11-01 --to 2024-11-10",
+            )
+        if month is not None:
+            start = _parse(month + "-01", "--month", "2024-11", expected=month)
+            following = (start + datetime.timedelta(days=32)).replace(day=1)
+            return cls(day_number(start), day_number(following) - 1)
+        if day is not None:
+            number = day_number(_parse(day, "--day", "2024-11-11"))
+            return cls(number, number)
+        if first is None or last is None:
+            raise UsageError("--from and --to belong together", "give both days, for example --to 2024-11-30")
+        return cls(
+            day_number(_parse(first, "--from", "2024-11-01")), day_number(_parse(last, "--to", "2024-11-30"))
+        )
+
+
+def _parse(text: str, option: str, example: str, expected: str | None = None) -> datetime.date:
+    try:
+        if len(text) != len("2024-11-01"):
+            raise ValueError
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {expected or text} is not a date", f"write it like {example}") from None
+
+
+def parse_instant(text: str, option: str) -> int:
+    """Wall seconds of an ISO date or instant; without an offset it is Shanghai time.
+
+    A bare date means the end of that day (its last second), as a supervisor says "as of the 5th".
+    """
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text} is not an instant", "write it like 2024-12-06 or 2024-12-06T09:00"
+        ) from None
+    seconds = seconds_of(moment)
+    return seconds + DAY_SECONDS - 1 if len(text) == len("2024-12-06") else seconds

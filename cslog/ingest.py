@@ -1,0 +1,306 @@
+"""Files into the store: walk, recognise, read, resolve identities, union, one commit. Never prints.
+
+A file that cannot be read is reported and the others go on; what was read of it before is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cslog import identity, schema
+from cslog.config import Config
+from cslog.errors import CslogError, ReadError, UsageError
+from cslog.readers import registry
+from cslog.readers.base import Batch, Options, Reader
+from cslog.readers.head import Head
+from cslog.store import LEDGER, Appended, Store, Writer, ledger_row
+
+_ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
+_IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_MAX_DEPTH = 3  # zip inside zip inside zip
+
+
+@dataclass
+class FileReport:
+    """What became of one file; the fields of `cslog ingest --json`."""
+
+    path: str
+    status: str = "failed"  # ingested | duplicate | failed
+    reader: str | None = None
+    encoding: str | None = None
+    sha256: str | None = None
+    messages_read: int = 0
+    messages_new: int = 0
+    messages_duplicate: int = 0
+    orders_read: int = 0
+    orders_new: int = 0
+    orders_changed: int = 0
+    rejects: int = 0
+    replaced_characters: int = 0
+    error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """What became of one ingest."""
+
+    store_version: int
+    files: list[FileReport]
+
+    def totals(self) -> dict[str, int]:
+        """Sums over the files."""
+        states = [file.status for file in self.files]
+        return {
+            "files": len(states),
+            "ingested": states.count("ingested"),
+            "duplicate": states.count("duplicate"),
+            "failed": states.count("failed"),
+            "messages_new": sum(file.messages_new for file in self.files),
+            "orders_new": sum(file.orders_new for file in self.files),
+            "rejects": sum(file.rejects for file in self.files),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON of the command-line contract."""
+        return {
+            "store_version": self.store_version,
+            "files": [asdict(file) for file in self.files],
+            "totals": self.totals(),
+        }
+
+
+@dataclass
+class _Pending:
+    """Rows read but not yet appended, with the reports of their files."""
+
+    messages: list[pl.DataFrame] = field(default_factory=list)
+    orders: list[pl.DataFrame] = field(default_factory=list)
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(frame.height for frame in (*self.messages, *self.orders))
+
+
+def files_below(paths: list[str]) -> list[Path]:
+    """All files named by ``paths``, folders walked in sorted order, hidden and system files left out.
+
+    Raises UsageError for a path that does not exist.
+    """
+    found: list[Path] = []
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            inside = (file for file in path.rglob("*") if file.is_file())
+            relative = ((file.relative_to(path).parts, file) for file in inside)
+            found += [
+                file
+                for parts, file in sorted(relative)
+                if parts[-1] not in _IGNORED and not any(part.startswith((".", "~$")) for part in parts)
+            ]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UsageError(f"{name}: no such file or folder", "check the path; quote names with blanks")
+    return list(dict.fromkeys(found))
+
+
+def ingest(
+    paths: list[str],
+    store: Store,
+    config: Config,
+    *,
+    shop: str | None = None,
+    reader: Reader | None = None,
+    options_fingerprint: str = "",
+    dry_run: bool = False,
+    on_file: Callable[[int, int, str], None] = lambda done, total, path: None,
+) -> Report:
+    """Read ``paths`` into ``store`` in one commit; ``reader`` skips the recognition of formats.
+
+    ``options_fingerprint`` stands for what the user said about reading (a mapping's content): the same
+    bytes read in another way are another file. ``on_file(done, total, path)`` is called before each file.
+    """
+    files = files_below(paths)
+    readers = [reader] if reader else registry.all_readers()
+    accounts = identity.Accounts(
+        shop=config.canonical_shop(shop) if shop else None,
+        aliases={alias: main for main, known in config.shops.items() for alias in known.aliases},
+        robots=config.robots(),
+        staff=config.staff(),
+        internal={name: frozenset(known.internal) for name, known in config.shops.items()},
+    )
+    options = Options(shop=shop, staff=accounts.staff, robots=accounts.robots)
+    reading = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
+
+    reports: list[FileReport] = []
+    with store.writer(dry_run=dry_run) as writer:
+        known = writer.known_fingerprints()
+        pending = _Pending()
+        for done, file in enumerate(files):
+            on_file(done, len(files), str(file))
+            for report, head in _members(file):
+                reports.append(report)
+                if head is None:
+                    continue
+                report.sha256 = hashlib.sha256(head.data).hexdigest()
+                fingerprint = _fingerprint(report, reading)
+                if fingerprint in known:
+                    report.status = "duplicate"
+                    continue
+                if _read_into(pending, report, head, readers, options, accounts):
+                    known.add(fingerprint)
+            if pending.rows >= _ROWS_PER_APPEND and not dry_run:
+                _append(writer, pending, reports)
+                pending = _Pending()
+        on_file(len(files), len(files), "")
+        _append(writer, pending, reports)
+        for report in reports:
+            report.messages_duplicate = report.messages_read - report.messages_new
+        rows = [_ledger_row(report, reading) for report in reports if report.status == "ingested"]
+        if rows and not dry_run:
+            writer.commit(pl.DataFrame(rows, schema=LEDGER))
+    return Report(store.snapshot().store_version, reports)
+
+
+def _members(file: Path) -> Iterator[tuple[FileReport, Head | None]]:
+    """The file, or the files inside a zip, each with its report; without a head when it cannot be read."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        yield FileReport(str(file), error=f"cannot be read: {error.strerror}"), None
+        return
+    yield from _unpacked(Head(str(file), data), _MAX_DEPTH)
+
+
+def _unpacked(head: Head, depth: int) -> Iterator[tuple[FileReport, Head | None]]:
+    if head.container != "zip":
+        yield FileReport(head.path), head
+        return
+    if depth == 0:
+        yield FileReport(head.path, error="zip files are nested too deeply; unpack it first"), None
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(head.data)) as archive:
+            for member in sorted(archive.infolist(), key=lambda info: info.filename):
+                name = _member_name(member)
+                if member.is_dir() or name.rsplit("/", 1)[-1] in _IGNORED or name.startswith("__MACOSX/"):
+                    continue
+                path = f"{head.path}/{name}"
+                try:
+                    inner = Head(path, archive.read(member))
+                except (RuntimeError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError):
+                    yield FileReport(path, error="is locked or damaged inside the zip; unpack it first"), None
+                    continue
+                yield from _unpacked(inner, depth - 1)
+    except zipfile.BadZipFile:
+        yield FileReport(head.path, error="the zip file is damaged; make it again"), None
+
+
+def _member_name(member: zipfile.ZipInfo) -> str:
+    if member.flag_bits & 0x800:
+        return member.filename
+    try:  # Chinese Windows writes names in GBK, which zipfile shows as cp437
+        return member.filename.encode("cp437").decode("gb18030")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return member.filename
+
+
+def _read_into(
+    pending: _Pending,
+    report: FileReport,
+    head: Head,
+    readers: list[Reader],
+    options: Options,
+    accounts: identity.Accounts,
+) -> bool:
+    """Read one file into ``pending`` and fill its report; False when it failed."""
+    try:
+        reader = registry.identify(head, readers)
+        report.reader = reader.id
+        batch = reader.read(head, options).validated(f"{reader.id}: {head.path}")
+        _resolve(pending, report, batch, accounts, head.path)
+    except CslogError as error:
+        report.error = str(error).removeprefix(f"{head.path}: ")
+        return False
+    report.status = "ingested"
+    report.encoding = batch.encoding
+    report.replaced_characters = batch.replaced_characters
+    report.warnings = batch.warnings
+    return True
+
+
+def _resolve(
+    pending: _Pending, report: FileReport, batch: Batch, accounts: identity.Accounts, path: str
+) -> None:
+    rejects = [] if batch.rejects is None else [batch.rejects]
+    if batch.messages is not None:
+        messages, misplaced = identity.canonical_messages(batch, accounts, path)
+        report.messages_read = messages.height
+        pending.messages.append(messages)
+        rejects.append(misplaced)
+    if batch.orders is not None:
+        orders = identity.canonical_orders(batch, accounts, path)
+        report.orders_read = orders.height
+        pending.orders.append(orders)
+    if batch.messages is None and batch.orders is None:
+        raise ReadError(f"{path}: holds neither messages nor orders")
+    for frame in rejects:
+        report.rejects += frame.height
+        pending.rejects.append(
+            frame.select(
+                pl.lit(path).alias("source_file"), pl.lit(report.sha256, pl.String).alias("sha256"), *schema.REJECTS
+            )
+        )
+
+
+def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:
+    by_path = {report.path: report for report in reports}
+    if pending.messages:
+        appended = writer.append_messages(pl.concat(pending.messages))
+        for path, count in appended.new.items():
+            by_path[path].messages_new += count
+    if pending.orders:
+        orders: Appended = writer.append_orders(pl.concat(pending.orders))
+        for path, count in orders.new.items():
+            by_path[path].orders_new += count
+        for path, count in orders.changed.items():
+            by_path[path].orders_changed += count
+    if pending.rejects:
+        writer.append_rejects(pl.concat(pending.rejects))
+
+
+def _fingerprint(report: FileReport, reading: str) -> str:
+    return hashlib.sha256(f"{report.sha256}\x1f{reading}".encode()).hexdigest()
+
+
+_LEDGER_COUNTS = (
+    "messages_read",
+    "messages_new",
+    "orders_read",
+    "orders_new",
+    "orders_changed",
+    "rejects",
+    "replaced_characters",
+)
+
+
+def _ledger_row(report: FileReport, reading: str) -> dict[str, Any]:
+    counts = {name: getattr(report, name) for name in _LEDGER_COUNTS}
+    return ledger_row(
+        path=report.path,
+        sha256=report.sha256,
+        fingerprint=_fingerprint(report, reading),
+        reader=report.reader,
+        encoding=report.encoding,
+        **counts,
+    )

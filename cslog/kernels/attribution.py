@@ -1,0 +1,107 @@
+"""Orders and the agents who talked to their buyers (kpi-spec 4, reference code ``agent_at``, ``enquiry``)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cslog.kernels.signatures import I8, I32, I64, INT
+
+DAY = 86_400
+
+# Bits of an inquiry outcome.
+AFTER_SALE, ASSIST, ORDERED_SAME_DAY, ORDERED, PAID_SAME_DAY, PAID_NEXT_DAY, PAID, LOST, ORDER_LOST = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    64,
+    128,
+    256,
+)
+
+
+@njit([(I64, I8, I64, I64)], cache=True, nogil=True)
+def eligible_rows(event_row, event_type, event_peer_day, received):  # type: ignore[no-untyped-def]
+    """Rows of valid staff messages that lie in a received peer-day, as a sorted int64 array.
+
+    ``received`` holds 1 per received peer-day.
+    """
+    rows = np.empty(event_row.size, np.int64)
+    count = 0
+    for i in range(event_row.size):
+        if event_type[i] == 1 and received[event_peer_day[i]] == 1:
+            rows[count] = event_row[i]
+            count += 1
+    return np.sort(rows[:count])
+
+
+@njit([(I64, I64, I32, I64, I64, INT)], cache=True, nogil=True)
+def agents_at(starts, at, agent, buyer, instant, lookback):  # type: ignore[no-untyped-def]
+    """Agent of the latest eligible message of ``buyer`` with time ≤ ``instant``, at most ``lookback`` s old.
+
+    ``starts``, ``at``, ``agent``: eligible messages grouped by buyer, ordered by (time, rank).
+    ``instant`` < 0 and ``buyer`` < 0 give -1.
+    """
+    result = np.full(instant.size, -1, np.int32)
+    for i in range(instant.size):
+        if instant[i] < 0 or buyer[i] < 0:
+            continue
+        low, high = starts[buyer[i]], starts[buyer[i] + 1]
+        position = low + np.searchsorted(at[low:high], instant[i], side="right") - 1
+        if position >= low and instant[i] - at[position] <= lookback:
+            result[i] = agent[position]
+    return result
+
+
+@njit([(I64, I64, I32, I64, I64, I64, I64, I32, INT, INT, INT, INT)], cache=True, nogil=True)
+def inquiry_outcomes(  # type: ignore[no-untyped-def]
+    buyer, day, agent, asked, order_starts, created, paid, credited, day_cut, after_sale_days, order_days, unpaid_days
+):
+    """Outcome bits of each peer-day (``buyer``, ``day``, ``agent``; ``asked``: its first buyer message).
+
+    ``order_starts``, ``created``, ``paid`` (-1: unpaid), ``credited`` (-1: nobody): orders grouped by buyer.
+    """
+    outcome = np.zeros(buyer.size, np.int64)
+    for i in range(buyer.size):
+        asked_at = asked[i]
+        prior, related, foreign, finished = False, 0, 0, False
+        bits = 0
+        for o in range(order_starts[buyer[i]], order_starts[buyer[i] + 1]):
+            if paid[o] >= 0 and asked_at - after_sale_days * DAY <= paid[o] < asked_at:
+                prior = True
+            created_day = (created[o] - day_cut) // DAY
+            after = created[o] >= asked_at and created_day < day[i] + order_days
+            pending = asked_at - unpaid_days * DAY <= created[o] < asked_at and (paid[o] < 0 or paid[o] >= asked_at)
+            if not (after or pending):
+                continue
+            related += 1
+            if credited[o] >= 0 and credited[o] != agent[i]:
+                foreign += 1
+            if after:
+                bits |= 8
+                if created_day == day[i]:
+                    bits |= 4
+            if paid[o] >= 0:
+                paid_day = (paid[o] - day_cut) // DAY
+                if paid_day <= day[i] + order_days - 1 + unpaid_days:
+                    finished = True
+                    if paid_day == day[i]:
+                        bits |= 16
+                    if paid_day <= day[i] + 1:
+                        bits |= 32
+        if prior and related == 0:
+            outcome[i] = 1
+            continue
+        if related > 0 and foreign == related:
+            bits |= 2
+        if finished:
+            bits |= 64
+        if related == 0:
+            bits |= 128
+        elif not finished:
+            bits |= 256
+        outcome[i] = bits
+    return outcome

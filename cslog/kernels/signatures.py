@@ -1,0 +1,11 @@
+"""Array types of the kernels' arguments. Declared read-only, they take writable arrays as well."""
+
+from __future__ import annotations
+
+from numba import types
+
+I8 = types.Array(types.int8, 1, "C", readonly=True)
+I32 = types.Array(types.int32, 1, "C", readonly=True)
+I64 = types.Array(types.int64, 1, "C", readonly=True)
+INT = types.int64
+BOOL = types.boolean
