@@ -162,7 +162,7 @@ def _with_sides(raw: pl.DataFrame, names: _Names) -> pl.DataFrame:
     side = (
         pl.when(stated.is_not_null())
         .then(stated)
-        .when(classify.is_transfer(pl.col("text")) | classify.is_system(pl.col("text")))
+        .when(classify.is_system(pl.col("text")))
         .then(pl.lit("system"))
         .when(sender == pl.col("buyer"))
         .then(pl.lit("buyer"))

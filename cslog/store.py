@@ -231,7 +231,7 @@ class Writer:
 
     def append_messages(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
-        batch = _fold(batch.lazy()).select(schema.MESSAGES).collect()
+        batch = _fold(batch.lazy()).select(list(schema.MESSAGES)).collect()
         fresh = pl.DataFrame()
 
         def missing(known: pl.LazyFrame) -> pl.DataFrame:
@@ -328,6 +328,7 @@ def _fold(frame: pl.LazyFrame) -> pl.LazyFrame:
         "message_class": pl.col("message_class").max(),  # auto beats assist beats human
         "agent": pl.col("agent").min(),
         "exporter": pl.col("exporter").min(),
+        "characters": pl.col("characters").max(),
     }
     rest = [name for name in schema.MESSAGES if name not in rules and name not in schema.MESSAGE_ID]
     return frame.group_by(schema.MESSAGE_ID, maintain_order=True).agg(**rules, **{c: pl.col(c).first() for c in rest})
@@ -338,7 +339,7 @@ def _unknown_messages(batch: pl.DataFrame, known: pl.LazyFrame) -> tuple[pl.Data
     if batch.is_empty():
         return batch, batch
     key = list(schema.MESSAGE_ID)
-    folded = ["rank", "message_class", "agent", "exporter"]
+    folded = ["rank", "message_class", "characters", "agent", "exporter"]
     first, last = batch["sent_at"].min(), batch["sent_at"].max()
     there = (
         known.filter(
@@ -348,7 +349,7 @@ def _unknown_messages(batch: pl.DataFrame, known: pl.LazyFrame) -> tuple[pl.Data
         .join(batch.lazy().select(key), on=key, how="semi")
         .group_by(key)
         .agg(
-            pl.col("rank", "message_class").max(),
+            pl.col("rank", "message_class", "characters").max(),
             pl.col("agent", "exporter").min(),
         )
         .collect()
@@ -361,12 +362,16 @@ def _unknown_messages(batch: pl.DataFrame, known: pl.LazyFrame) -> tuple[pl.Data
             pl.col(f"{name}_known").is_null() | (pl.col(name) < pl.col(f"{name}_known"))
         )
 
+    def greater(name: str) -> pl.Expr:
+        return pl.col(name) > pl.col(f"{name}_known")
+
     refined = both.filter(
-        (pl.col("rank") > pl.col("rank_known"))
-        | (pl.col("message_class") > pl.col("message_class_known"))
+        greater("rank")
+        | greater("message_class")
+        | greater("characters")
         | smaller("agent")
         | (smaller("exporter") & pl.col("agent_known").is_null())
-    ).select(schema.MESSAGES)
+    ).select(list(schema.MESSAGES))
     return fresh, refined
 
 

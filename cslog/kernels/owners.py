@@ -70,6 +70,29 @@ def infer_owners(starts, at, who, agent, exporter, target, gap):  # type: ignore
     return owner
 
 
+@njit(cache=True, nogil=True)
+def _open_turn(begin, marker, at, who, owner, voided, reopened, agent, gap):  # type: ignore[no-untyped-def]
+    """Row at which the turn of ``agent`` opened that is still open at ``marker``; -1 when there is none."""
+    opened = -1
+    previous = -1
+    for i in range(begin, marker):
+        mine = (who[i] != 2 and owner[i] == agent) or (who[i] == 2 and reopened[i] == agent)
+        if who[i] == 2 and voided[i] == agent:
+            opened = -1
+        if not mine:
+            continue
+        if previous >= 0 and gap > 0 and at[i] - at[previous] >= gap:
+            opened = -1
+        if who[i] == 1:
+            opened = -1
+        elif opened < 0:
+            opened = i
+        previous = i
+    if previous >= 0 and gap > 0 and at[marker] - at[previous] >= gap:
+        return -1
+    return opened
+
+
 @njit([(I64, I64, I8, I32, I32, I32, INT, BOOL)], cache=True, nogil=True)
 def transfer_effects(starts, at, who, owner, origin, target, gap, neutral):  # type: ignore[no-untyped-def]
     """For every marker row: the agent whose open turn it voids and the agent for whom it re-opens (-1: none).
@@ -99,26 +122,3 @@ def transfer_effects(starts, at, who, owner, origin, target, gap, neutral):  # t
             if _open_turn(begin, marker, at, who, owner, voided, reopened, target[marker], gap) < 0:
                 reopened[marker] = target[marker]
     return voided, reopened
-
-
-@njit(cache=True, nogil=True)
-def _open_turn(begin, marker, at, who, owner, voided, reopened, agent, gap):  # type: ignore[no-untyped-def]
-    """Row at which the turn of ``agent`` opened that is still open at ``marker``; -1 when there is none."""
-    opened = -1
-    previous = -1
-    for i in range(begin, marker):
-        mine = (who[i] != 2 and owner[i] == agent) or (who[i] == 2 and reopened[i] == agent)
-        if who[i] == 2 and voided[i] == agent:
-            opened = -1
-        if not mine:
-            continue
-        if previous >= 0 and gap > 0 and at[i] - at[previous] >= gap:
-            opened = -1
-        if who[i] == 1:
-            opened = -1
-        elif opened < 0:
-            opened = i
-        previous = i
-    if previous >= 0 and gap > 0 and at[marker] - at[previous] >= gap:
-        return -1
-    return opened

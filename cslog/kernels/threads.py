@@ -90,7 +90,8 @@ def walk_threads(  # type: ignore[no-untyped-def]
 
     Returns (turn_thread, turn_peer_day, turn_open, turn_reply, turn_late, turn_first, turn_started_by),
     (session_thread, session_peer_day, session_first, session_last), (peer-day columns, see the end) and
-    event_peer_day. -1 stands for none; ``started_by`` is BUYER or STAFF.
+    event_peer_day. -1 stands for none, a turn_late of -2 for "no further message of the thread is known";
+    ``started_by`` is BUYER or STAFF.
     """
     size = at.size
     turn_thread = np.empty(size, np.int64)
@@ -211,7 +212,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
             turn_peer_day[turns] = opened_day
             turn_open[turns] = opened
             turn_reply[turns] = -1
-            turn_late[turns] = -1
+            turn_late[turns] = -2
             turn_first[turns] = day_number[opened_day] != last_turn_day
             turn_started_by[turns] = opened_by
             slow_turns[opened_day] += 1

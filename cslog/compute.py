@@ -1,0 +1,156 @@
+"""Some buyers' share of a report: load what their figures need, compute facts, sum them up.
+
+``partial_of(task)`` is the one function that every engine maps; a task is plain data. How far beyond the
+period messages and orders are loaded (padding, kpi-spec T3) is decided here, and so that cutting a period
+or splitting the buyers never changes a figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from cslog import facts as facts_module
+from cslog import partials
+from cslog.clock import DAY_SECONDS
+from cslog.facts import COLUMNS, Facts
+from cslog.partials import Partial, Split
+from cslog.profile import Profile
+from cslog.store import Store
+
+_BEFORE_DAYS = 3  # yesterday's peer-day decides on continuations; its sessions may have begun a day earlier
+_AFTER_DAYS = 2  # a peer-day of the last day may be answered after midnight
+_SETTLED_DAYS = 3  # what makes a message eligible: its day, and the chats into and out of it
+
+
+@dataclass(frozen=True)
+class Task:
+    """A report's work for the buyers with ``low_key`` ≤ buyer_key ≤ ``high_key``."""
+
+    folder: str
+    version: int
+    split: Split
+    profile: Profile
+    rule: str
+    as_of: int | None
+    data_ends: dict[str, int]
+    agents: frozenset[str] | None
+    low_key: int
+    high_key: int
+
+
+def partial_of(task: Task) -> Partial:
+    """The sums of one task."""
+    return partials.partial_of(facts_of(task), task.split, task.profile, task.agents)
+
+
+def facts_of(task: Task) -> Facts:
+    """The facts of one task; those outside the period serve as context and are not to be counted."""
+    loader = _Loader(task)
+    orders = loader.orders()
+    reach = loader.reach(orders)
+    messages = loader.messages(reach)
+    facts = facts_module.compute(messages, orders, task.profile, task.rule, task.data_ends)
+    return loader.with_late_answers(facts, messages, reach)
+
+
+class _Loader:
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._snapshot = Store(Path(task.folder)).snapshot(task.version)
+        period, cut = task.split.period, task.split.day_cut_s
+        self._begin = period.first_day * DAY_SECONDS + cut
+        self._end = (period.last_day + 1) * DAY_SECONDS + cut  # exclusive
+        self._low = self._begin - _BEFORE_DAYS * DAY_SECONDS
+        self._high = self._end + _AFTER_DAYS * DAY_SECONDS
+        self._last = max(task.data_ends.values(), default=0)
+
+    def orders(self) -> pl.DataFrame:
+        """Current states of the orders that can matter to the period."""
+        profile = self._task.profile
+        created_before = self._end + profile.order_days * DAY_SECONDS
+        versions = self._mine(self._snapshot.order_versions()).filter(pl.col("created_at") < created_before)
+        orders = facts_module.fold_orders(versions, self._task.as_of)
+        oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
+        return orders.filter((pl.col("created_at") >= oldest) | (pl.col("paid_at") >= oldest))
+
+    def reach(self, orders: pl.DataFrame) -> pl.DataFrame:
+        """Per buyer whose orders need messages from outside the usual range: ``low`` and ``high``."""
+        profile = self._task.profile
+        created, paid = pl.col("created_at"), pl.col("paid_at")
+        asked = created.is_between(
+            self._begin - profile.unpaid_days * DAY_SECONDS, self._end + profile.order_days * DAY_SECONDS
+        )
+        sold = paid.is_between(self._begin, self._end)
+        margin = _SETTLED_DAYS * DAY_SECONDS
+        return (
+            orders.filter(pl.col("joinable") & (asked | sold))
+            .group_by("buyer_key")
+            .agg(
+                low=pl.min_horizontal(created.min(), paid.min()) - profile.lookback_s - margin,
+                high=pl.max_horizontal(created.max(), paid.max()) + margin,
+            )
+            .filter((pl.col("low") < self._low) | (pl.col("high") > self._high))
+        )
+
+    def messages(self, reach: pl.DataFrame) -> pl.DataFrame:
+        """Messages of the period and its padding; of the buyers in ``reach``, as far as that says."""
+        parts = [self._between(self._low, self._high)]
+        if reach.height:
+            before = self._between(int(reach["low"].min()), self._low - 1)  # type: ignore[arg-type]
+            after = self._between(self._high + 1, int(reach["high"].max()))  # type: ignore[arg-type]
+            far = reach.lazy()
+            parts += [
+                part.join(far, on="buyer_key")
+                .filter(pl.col("sent_at").is_between(pl.col("low"), pl.col("high")))
+                .select(COLUMNS)
+                for part in (before, after)
+            ]
+        return pl.concat(parts).collect()
+
+    def with_late_answers(self, facts: Facts, messages: pl.DataFrame, reach: pl.DataFrame) -> Facts:
+        """``turns.late_s`` where the next message of the thread lies beyond what was loaded."""
+        split = self._task.split
+        waiting = facts.turns.filter(
+            pl.col("unfollowed"), pl.col("day").is_between(split.period.first_day, split.period.last_day)
+        )
+        people = waiting.select("buyer_key").unique()
+        if people.is_empty() or self._last <= self._high:
+            return facts
+        loaded = people.join(reach.select("buyer_key", "high"), on="buyer_key", how="left").with_columns(
+            pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high)).alias("high")
+        )
+        later = (
+            self._between(self._high + 1, self._last)
+            .join(loaded.lazy(), on="buyer_key")
+            .filter(pl.col("sent_at") > pl.col("high"))
+            .select(COLUMNS)
+            .collect()
+        )
+        if later.is_empty():
+            return facts
+        whole = pl.concat([messages.join(people, on="buyer_key", how="semi"), later])
+        nothing = pl.DataFrame(schema=facts.orders.schema).select(facts_module.ORDER_COLUMNS)
+        turns = facts_module.compute(whole, nothing, self._task.profile, self._task.rule, self._task.data_ends).turns
+        key = ["shop", "agent", "buyer_key", "open_at"]
+        found = turns.select(*key, late_found="late_s").unique(key)
+        turns = facts.turns.join(found, on=key, how="left", nulls_equal=True, maintain_order="left").with_columns(
+            late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s"))
+        )
+        return Facts(
+            turns.drop("late_found"), facts.sessions, facts.peer_days, facts.messages, facts.autos, facts.orders
+        )
+
+    def _between(self, low: int, high: int) -> pl.LazyFrame:
+        last = self._task.as_of if self._task.as_of is not None else self._last
+        return self._mine(self._snapshot.messages(low, max(low, min(high, last)), COLUMNS)).filter(
+            pl.col("sent_at") <= last
+        )
+
+    def _mine(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        return frame.filter(
+            pl.col("buyer_key").is_between(self._task.low_key, self._task.high_key),
+            pl.col("shop").is_in(sorted(self._task.data_ends)),
+        )

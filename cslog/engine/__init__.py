@@ -1,0 +1,1 @@
+"""Engines map tasks to partials and merge them, nothing else."""

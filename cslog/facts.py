@@ -1,0 +1,417 @@
+"""Messages and orders of some buyers → facts: one row per turn, session, peer-day, credited order.
+
+Facts are what a report adds up and what an explanation shows. Frames are cut into flat arrays here, the
+kernels run over them, and their results become frames again. Buyers are never split, so facts of disjoint
+sets of buyers can be computed anywhere and put together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cslog.kernels import attribution, owners, threads
+from cslog.profile import Profile
+from cslog.schema import Kind, MessageClass
+
+COLUMNS = [
+    "shop", "buyer_key", "sent_at", "rank", "message_class", "kind", "agent", "exporter",
+    "transfer_from", "transfer_to", "characters",
+]  # fmt: skip
+"""Columns of schema.MESSAGES that facts need."""
+
+ORDER_COLUMNS = ["shop", "order_id", "buyer_key", "joinable", "created_at", "paid_at", "amount_cents", "items"]
+"""Columns of folded orders that facts need."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything countable about a set of buyers. ``agent`` is null where nobody is known.
+
+    turns: shop, agent, buyer_key, day, open_at, wait_s (null: unanswered), late_s, unfollowed, first, by_buyer, counted
+    sessions: shop, agent, buyer_key, day, first_at, last_at, counted
+    peer_days: shop, agent, buyer_key, day, received, unreplied, filtered, asked_at, first_at, …
+    messages: shop, agent, buyer_key, day, at, from_buyer, characters, counted
+    autos: shop, agent, at
+    orders: shop, buyer_key, order_id, created_at, paid_at, order_agent, payment_agent, credited, …
+    ``counted`` is false for what lies in a filtered peer-day.
+    """
+
+    turns: pl.DataFrame
+    sessions: pl.DataFrame
+    peer_days: pl.DataFrame
+    messages: pl.DataFrame
+    autos: pl.DataFrame
+    orders: pl.DataFrame
+
+
+def fold_orders(versions: pl.LazyFrame, as_of: int | None) -> pl.DataFrame:
+    """The current state of every order out of its versions (kpi-spec 4.6), whatever order they came in.
+
+    With ``as_of``, orders created and payments made later are unknown.
+    """
+    order = ["platform", "shop", "order_id"]
+    if as_of is not None:
+        paid = pl.col("paid_at")
+        versions = versions.filter(pl.col("created_at") <= as_of).with_columns(paid_at=pl.when(paid <= as_of).then(paid))
+    known = versions.group_by(order).agg(first_created=pl.col("created_at").min(), first_paid=pl.col("paid_at").min())
+    current = (
+        versions.sort(
+            pl.col("state"),
+            pl.col("refund_cents").fill_null(0),
+            pl.col("shipped_at").fill_null(-1),
+            pl.col("content_key"),
+        )
+        .unique(order, keep="last", maintain_order=False)
+        .join(known, on=order)
+        .with_columns(created_at=pl.col("first_created"), paid_at=pl.col("first_paid"))
+    )
+    return current.select(ORDER_COLUMNS).collect()
+
+
+def compute(
+    messages: pl.DataFrame, orders: pl.DataFrame, profile: Profile, rule: str, data_ends: dict[str, int]
+) -> Facts:
+    """Facts of the buyers in ``messages`` (COLUMNS) and ``orders`` (ORDER_COLUMNS, of the same buyers).
+
+    ``rule``: order, payment or order_first (kpi-spec 4.3). ``data_ends``: last second per shop.
+    """
+    names, messages = _coded(messages)
+    autos = messages.filter(pl.col("message_class") == int(MessageClass.AUTO)).select(
+        "shop", agent=names.of("agent_code"), at="sent_at"
+    )
+    rows = _countable(messages, profile)
+    people = _people(rows, orders)
+    walked = _walk(rows, people, profile, data_ends)
+    peer_days = _peer_days(walked, rows, people, names, profile)
+    credited = _credit(walked, rows, orders, people, names, profile, rule)
+    peer_days = peer_days.with_columns(**_outcomes(peer_days, credited, people, profile))
+    counted = (peer_days["received"] | peer_days["unreplied"]).to_numpy()
+    return Facts(
+        turns=_turns(walked, people, names, counted),
+        sessions=_sessions(walked, people, names, counted),
+        peer_days=peer_days.drop("person", "agent_code"),
+        messages=_messages(walked, people, names, peer_days),
+        autos=autos,
+        orders=credited.drop("person", "credited_code"),
+    )
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Agent names by code; codes ascend with the names, so that every order by code is one by name."""
+
+    names: pl.Series
+
+    def of(self, column: str) -> pl.Expr:
+        codes = pl.col(column).cast(pl.Int64)
+        return pl.when(codes >= 0).then(codes).replace_strict(
+            pl.int_range(len(self.names), eager=True), self.names, default=None, return_dtype=pl.String
+        )
+
+    def to_series(self, codes: np.ndarray) -> pl.Series:
+        return pl.DataFrame({"code": codes}).select(self.of("code")).to_series()
+
+
+@dataclass(frozen=True)
+class _People:
+    """One row per buyer that wrote or ordered: position ``person``, shop, buyer_key; row offsets."""
+
+    frame: pl.DataFrame
+    starts: np.ndarray
+
+    def columns(self, person: np.ndarray) -> dict[str, pl.Series]:
+        positions = pl.Series(person)
+        return {name: self.frame[name].gather(positions) for name in ("shop", "buyer_key")}
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """Results of the kernels, with the arrays they refer to."""
+
+    event_row: np.ndarray
+    event_type: np.ndarray
+    event_at: np.ndarray
+    event_characters: np.ndarray
+    event_peer_day: np.ndarray
+    thread_buyer: np.ndarray
+    thread_agent: np.ndarray
+    turns: tuple[np.ndarray, ...]
+    sessions: tuple[np.ndarray, ...]
+    peer_days: tuple[np.ndarray, ...]
+    owner: np.ndarray
+
+
+def _coded(messages: pl.DataFrame) -> tuple[_Names, pl.DataFrame]:
+    columns = ["agent", "exporter", "transfer_from", "transfer_to"]
+    names = pl.concat([messages[c].unique() for c in columns]).drop_nulls().unique().sort()
+    codes = pl.int_range(len(names), dtype=pl.Int32, eager=True)
+    coded = {
+        f"{c}_code": pl.col(c).replace_strict(names, codes, default=None, return_dtype=pl.Int32).fill_null(-1)
+        for c in columns
+    }
+    return _Names(names), messages.with_columns(**coded).drop(columns)
+
+
+def _countable(messages: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Buyer and valid staff messages and transfer markers, in the kernels' order, with ``who`` 0, 1, 2."""
+    valid = [int(MessageClass.HUMAN)] + ([int(MessageClass.ASSIST)] if profile.assist_valid else [])
+    message_class = pl.col("message_class")
+    return (
+        messages.with_columns(
+            who=pl.when(message_class == int(MessageClass.BUYER))
+            .then(pl.lit(0, pl.Int8))
+            .when(message_class.is_in(valid))
+            .then(pl.lit(1, pl.Int8))
+            .when(message_class == int(MessageClass.TRANSFER))
+            .then(pl.lit(2, pl.Int8))
+        )
+        .filter(pl.col("who").is_not_null())
+        .with_columns(
+            visible=((pl.col("kind") != int(Kind.TEXT)) | (pl.col("characters") > 0)).cast(pl.Int8),
+        )
+        .sort("buyer_key", "sent_at", "rank", "message_class", "agent_code")
+    )
+
+
+def _people(rows: pl.DataFrame, orders: pl.DataFrame) -> _People:
+    wrote = rows.group_by("shop", "buyer_key").len("rows")
+    ordered = orders.filter("joinable").select("shop", "buyer_key").unique()
+    frame = (
+        pl.concat([wrote.select("shop", "buyer_key"), ordered])
+        .unique()
+        .join(wrote, on=["shop", "buyer_key"], how="left")
+        .with_columns(pl.col("rows").fill_null(0))
+        .sort("buyer_key", "shop")
+        .with_row_index("person")
+    )
+    starts = np.concatenate([[0], frame["rows"].cum_sum().to_numpy()]).astype(np.int64)
+    return _People(frame.with_columns(pl.col("person").cast(pl.Int64)), starts)
+
+
+def _array(frame: pl.DataFrame, name: str, dtype: type) -> np.ndarray:
+    return np.ascontiguousarray(frame[name].to_numpy(), dtype=dtype)
+
+
+def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict[str, int]) -> _Walked:
+    at, who = _array(rows, "sent_at", np.int64), _array(rows, "who", np.int8)
+    origin, target = (_array(rows, f"transfer_{end}_code", np.int32) for end in ("from", "to"))
+    gap = profile.max_wait_s or profile.session_gap_s
+    owner = owners.infer_owners(
+        people.starts, at, who, _array(rows, "agent_code", np.int32), _array(rows, "exporter_code", np.int32), target, gap
+    )
+    voided, reopened = owners.transfer_effects(
+        people.starts, at, who, owner, origin, target, profile.max_wait_s, profile.transfer == "neutral"
+    )
+    event_row, event_type, thread_starts, thread_buyer, thread_agent = threads.order_threads(
+        people.starts, who, owner, voided, reopened
+    )
+    shop_ends = people.frame["shop"].replace_strict(data_ends, default=0, return_dtype=pl.Int64).to_numpy()
+    event_at = at[event_row]
+    event_characters = _array(rows, "characters", np.int32)[event_row]
+    turns, sessions, peer_days, event_peer_day = threads.walk_threads(
+        thread_starts,
+        event_at,
+        event_type,
+        _array(rows, "visible", np.int8)[event_row],
+        event_characters,
+        shop_ends[thread_buyer],
+        profile.max_wait_s,
+        profile.session_gap_s,
+        profile.day_cut_s,
+        profile.slow_s,
+        profile.long_s,
+    )
+    return _Walked(
+        event_row, event_type, event_at, event_characters, event_peer_day, thread_buyer, thread_agent,
+        turns, sessions, peer_days, owner,
+    )  # fmt: skip
+
+
+def _thread_columns(walked: _Walked, thread: np.ndarray, people: _People, names: _Names) -> dict[str, pl.Series]:
+    return people.columns(walked.thread_buyer[thread]) | {"agent": names.to_series(walked.thread_agent[thread])}
+
+
+def _peer_days(
+    walked: _Walked, rows: pl.DataFrame, people: _People, names: _Names, profile: Profile
+) -> pl.DataFrame:
+    (
+        thread, day, category, continuation, buyer_messages, staff_messages, characters,
+        asked_at, first_at, started_by, slow_turns, long_session,
+    ) = walked.peer_days  # fmt: skip
+    frame = pl.DataFrame(
+        _thread_columns(walked, thread, people, names)
+        | {
+            "person": walked.thread_buyer[thread],
+            "agent_code": walked.thread_agent[thread],
+            "day": day,
+            "received": category == threads.RECEIVED,
+            "unreplied": category == threads.UNREPLIED,
+            "filter": pl.Series(category).replace_strict(
+                {threads.EMPTY: "empty", threads.MONOLOGUE: "monologue"}, default=None, return_dtype=pl.String
+            ),
+            "continuation": continuation.astype(bool),
+            "buyer_messages": buyer_messages,
+            "agent_messages": staff_messages,
+            "agent_characters": characters,
+            "asked_at": pl.Series(asked_at).replace(-1, None),
+            "first_at": first_at,
+            "by_buyer": started_by == threads.BUYER,
+            "slow": slow_turns >= profile.slow_times,
+            "long": long_session.astype(bool),
+        }
+    )
+    markers = (
+        rows.with_row_index("row")
+        .filter(pl.col("who") == 2)
+        .with_columns(
+            person=np.searchsorted(people.starts, np.flatnonzero(_array(rows, "who", np.int8) == 2), side="right") - 1,
+            day=(pl.col("sent_at") - profile.day_cut_s).floordiv(threads.DAY),
+        )
+    )
+    key = ["person", "agent_code", "day"]
+    for flag, end in (("forwarded_out", "transfer_from_code"), ("forwarded_in", "transfer_to_code")):
+        moved = markers.select("person", pl.col(end).alias("agent_code"), "day", pl.lit(True).alias(flag)).unique()
+        frame = frame.join(moved, on=key, how="left", maintain_order="left").with_columns(
+            pl.col(flag).fill_null(False)
+        )
+    return frame
+
+
+def _turns(walked: _Walked, people: _People, names: _Names, counted: np.ndarray) -> pl.DataFrame:
+    thread, peer_day, opened, reply, late, first, started_by = walked.turns
+    return pl.DataFrame(
+        _thread_columns(walked, thread, people, names)
+        | {
+            "day": walked.peer_days[1][peer_day],
+            "open_at": opened,
+            "wait_s": pl.Series(np.where(reply >= 0, reply - opened, -1)).replace(-1, None),
+            "late_s": pl.Series(np.where(late >= 0, late - opened, -1)).replace(-1, None),
+            "unfollowed": late == -2,
+            "first": first.astype(bool),
+            "by_buyer": started_by == threads.BUYER,
+            "counted": counted[peer_day],
+        }
+    )
+
+
+def _sessions(walked: _Walked, people: _People, names: _Names, counted: np.ndarray) -> pl.DataFrame:
+    thread, peer_day, first, last = walked.sessions
+    return pl.DataFrame(
+        _thread_columns(walked, thread, people, names)
+        | {
+            "day": walked.peer_days[1][peer_day],
+            "first_at": first,
+            "last_at": last,
+            "counted": counted[peer_day],
+        }
+    )
+
+
+def _messages(walked: _Walked, people: _People, names: _Names, peer_days: pl.DataFrame) -> pl.DataFrame:
+    written = np.flatnonzero(walked.event_type <= threads.STAFF)
+    peer_day = walked.event_peer_day[written]
+    thread = walked.peer_days[0][peer_day]
+    return pl.DataFrame(
+        _thread_columns(walked, thread, people, names)
+        | {
+            "day": walked.peer_days[1][peer_day],
+            "at": walked.event_at[written],
+            "from_buyer": walked.event_type[written] == threads.BUYER,
+            "characters": walked.event_characters[written],
+            "counted": (peer_days["received"] | peer_days["unreplied"]).to_numpy()[peer_day],
+            "filtered": peer_days["filter"].is_not_null().to_numpy()[peer_day],
+        }
+    )
+
+
+def _credit(
+    walked: _Walked,
+    rows: pl.DataFrame,
+    orders: pl.DataFrame,
+    people: _People,
+    names: _Names,
+    profile: Profile,
+    rule: str,
+) -> pl.DataFrame:
+    """Orders with the agents at creation and payment and the one they are credited to, sorted by person."""
+    received = (walked.peer_days[2] == threads.RECEIVED).astype(np.int64)
+    eligible = attribution.eligible_rows(walked.event_row, walked.event_type, walked.event_peer_day, received)
+    starts = np.searchsorted(eligible, people.starts).astype(np.int64)
+    at = _array(rows, "sent_at", np.int64)[eligible]
+    agent = walked.owner[eligible]
+    frame = (
+        orders.join(people.frame.select("shop", "buyer_key", "person"), on=["shop", "buyer_key"], how="left")
+        .with_columns(person=pl.when("joinable").then(pl.col("person")).fill_null(-1))
+        .sort("person", "created_at", "order_id")
+    )
+    person = _array(frame, "person", np.int64)
+    instants = {
+        "order": frame["created_at"].to_numpy(),
+        "payment": frame["paid_at"].fill_null(-1).to_numpy(),
+    }
+    at_creation, at_payment = (
+        attribution.agents_at(starts, at, agent, person, np.ascontiguousarray(instant), profile.lookback_s)
+        for instant in instants.values()
+    )
+    credited = {
+        "order": at_creation,
+        "payment": at_payment,
+        "order_first": np.where(at_creation >= 0, at_creation, at_payment),
+    }[rule]
+    return frame.with_columns(
+        order_agent=names.to_series(at_creation),
+        payment_agent=names.to_series(at_payment),
+        credited=names.to_series(credited),
+        credited_code=pl.Series(credited, dtype=pl.Int32),
+        # A sale is dated by what the rule looks at, and it is one only when it was paid.
+        sold_at=pl.when(pl.col("paid_at").is_not_null()).then(
+            pl.col("created_at") if rule == "order" else pl.col("paid_at")
+        ),
+    )
+
+
+def _outcomes(
+    peer_days: pl.DataFrame, credited: pl.DataFrame, people: _People, profile: Profile
+) -> dict[str, pl.Series | pl.Expr]:
+    joined = credited.filter(pl.col("person") >= 0)
+    order_starts = np.searchsorted(_array(joined, "person", np.int64), np.arange(people.frame.height + 1))
+    bits = attribution.inquiry_outcomes(
+        _array(peer_days, "person", np.int64),
+        _array(peer_days, "day", np.int64),
+        _array(peer_days, "agent_code", np.int32),
+        np.ascontiguousarray(peer_days["asked_at"].fill_null(-1).to_numpy()),
+        order_starts.astype(np.int64),
+        _array(joined, "created_at", np.int64),
+        np.ascontiguousarray(joined["paid_at"].fill_null(-1).to_numpy()),
+        _array(joined, "credited_code", np.int32),
+        profile.day_cut_s,
+        profile.after_sale_days,
+        profile.order_days,
+        profile.unpaid_days,
+    )
+
+    def has(bit: int) -> np.ndarray:
+        return (bits & bit) != 0
+
+    received = peer_days["received"].to_numpy()
+    assist = received & has(attribution.ASSIST)
+    after_sale = received & has(attribution.AFTER_SALE)
+    inquiry = received & ~assist & ~after_sale & ~peer_days["continuation"].to_numpy()
+    consulted = received | peer_days["unreplied"].to_numpy()
+    columns = {
+        "inquiry": inquiry,
+        "after_sale": after_sale,
+        "assist": assist,
+        "ordered_same_day": inquiry & has(attribution.ORDERED_SAME_DAY),
+        "ordered": inquiry & has(attribution.ORDERED),
+        "paid_same_day": inquiry & has(attribution.PAID_SAME_DAY),
+        "paid_next_day": inquiry & has(attribution.PAID_NEXT_DAY),
+        "paid": inquiry & has(attribution.PAID),
+        "lost": inquiry & has(attribution.LOST),
+        "order_lost": inquiry & has(attribution.ORDER_LOST),
+        "consult_ordered": consulted & has(attribution.ORDERED),
+    }
+    return {name: pl.Series(values) for name, values in columns.items()}

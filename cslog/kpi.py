@@ -1,0 +1,208 @@
+"""A report from question to rows: plan the tasks, run them, finalise, and say what the reader must know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from cslog import __version__, clock, metrics, partials
+from cslog.clock import Period
+from cslog.compute import Task
+from cslog.config import Config
+from cslog.engine import local
+from cslog.errors import UsageError
+from cslog.metrics import METRICS
+from cslog.partials import Split
+from cslog.profile import Profile
+from cslog.store import Snapshot, Store
+
+RULES = ("order_first", "order", "payment")
+"""Attribution rules (绩效判定规则)."""
+
+_MESSAGES_PER_TASK = 4_000_000
+_SMALL = 500_000  # below this a second thread costs more than it brings
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a report is asked for."""
+
+    period: Period
+    by: tuple[str, ...] = ("agent",)
+    attribution: str = "order_first"
+    shops: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()  # empty: all
+    as_of: int | None = None
+    version: int | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.by if name not in partials.DIMENSIONS]
+        if unknown or not self.by:
+            raise UsageError(
+                f"cannot report by {', '.join(unknown) or 'nothing'}", f"use any of: {', '.join(partials.DIMENSIONS)}"
+            )
+        if self.attribution not in RULES:
+            raise UsageError(f"no attribution rule {self.attribution!r}", f"use one of: {', '.join(RULES)}")
+        missing = [key for key in self.metrics if key not in metrics.BY_KEY]
+        if missing:
+            raise UsageError(f"no metric {', '.join(missing)}", "`cslog metrics` lists them")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rows with everything that makes them reproducible.
+
+    ``frame``: grouping columns (``shop``, then the others of ``by``), metrics, ``immature``. Money is in
+    Int64 cents, instants are wall seconds, ``day`` is a date string.
+    """
+
+    question: Question
+    by: tuple[str, ...]
+    keys: tuple[str, ...]
+    profile: Profile
+    store_version: int
+    as_of: int | None
+    config_hash: str
+    warnings: tuple[str, ...]
+    frame: pl.DataFrame
+
+    def stamp(self) -> dict[str, Any]:
+        """The head of the JSON of the command-line contract."""
+        period = self.question.period
+        return {
+            "period": {"from": str(clock.date_of(period.first_day)), "to": str(clock.date_of(period.last_day))},
+            "by": list(self.by),
+            "profile": self.profile.id,
+            "attribution": self.question.attribution,
+            "store_version": self.store_version,
+            "as_of": clock.iso(self.as_of) if self.as_of is not None else None,
+            "cslog_version": __version__,
+            "config_hash": self.config_hash,
+            "warnings": list(self.warnings),
+        }
+
+
+def report(
+    question: Question,
+    store: Store,
+    profile: Profile,
+    config: Config,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Compute the answer to ``question`` from ``store``; an empty period gives no rows."""
+    snapshot = store.snapshot(question.version)
+    dimensions = tuple(name for name in dict.fromkeys(question.by) if name != "shop")
+    split = Split(dimensions, question.period, profile.day_cut_s)
+    known = _known_shops(snapshot)
+    wanted = _wanted_shops(question, config, known)
+    ends = {shop: question.as_of if question.as_of is not None else end for shop, end in known.items() if shop in wanted}
+    tasks = list(_plan(question, snapshot, split, profile, ends))
+    merged = local.run(tasks, split, on_done)
+    frame = metrics.finalize(merged, split, ends)
+    keys = tuple(metric.key for metric in METRICS if not question.metrics or metric.key in question.metrics)
+    return Report(
+        question=question,
+        by=question.by,
+        keys=keys,
+        profile=profile,
+        store_version=snapshot.store_version,
+        as_of=max(ends.values(), default=question.as_of) if ends else question.as_of,
+        config_hash=config.hash(profile),
+        warnings=tuple(_warnings(question, snapshot, profile, ends, frame, keys)),
+        frame=_labelled(frame, split, keys),
+    )
+
+
+def _known_shops(snapshot: Snapshot) -> dict[str, int]:
+    """Last message second of every shop; a shop that only has orders ends with its last order."""
+    ends = snapshot.data_ends()
+    orders = snapshot.order_versions().group_by("shop").agg(
+        pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max()).alias("end")
+    )
+    return {row["shop"]: row["end"] for row in orders.collect().iter_rows(named=True)} | ends
+
+
+def _wanted_shops(question: Question, config: Config, known: Iterable[str]) -> set[str]:
+    if not question.shops:
+        return set(known)
+    wanted = {config.canonical_shop(name) for name in question.shops}
+    missing = sorted(wanted - set(known))
+    if missing and known:
+        raise UsageError(f"the store has no shop {', '.join(missing)}", f"it has: {', '.join(sorted(known))}")
+    return wanted
+
+
+def _plan(
+    question: Question, snapshot: Snapshot, split: Split, profile: Profile, ends: dict[str, int]
+) -> Iterable[Task]:
+    """Tasks over equal ranges of the 64-bit buyer keys; hashes are uniform, so the ranges weigh the same."""
+    first = split.period.first_day * clock.DAY_SECONDS
+    last = (split.period.last_day + 1) * clock.DAY_SECONDS
+    messages = snapshot.messages(first, last, ["buyer_key"]).select(pl.len()).collect().item()
+    count = max(1 if messages < _SMALL else 2, -(-messages // _MESSAGES_PER_TASK))
+    bounds = [-(2**63) + (2**64 * i) // count for i in range(count + 1)]
+    for low, high in zip(bounds, bounds[1:], strict=False):
+        yield Task(
+            folder=str(snapshot.folder),
+            version=snapshot.store_version,
+            split=split,
+            profile=profile,
+            rule=question.attribution,
+            as_of=question.as_of,
+            data_ends=ends,
+            agents=frozenset(question.agents) or None,
+            low_key=low,
+            high_key=high - 1,
+        )
+
+
+def _labelled(frame: pl.DataFrame, split: Split, keys: tuple[str, ...]) -> pl.DataFrame:
+    frame = frame.rename({key: key.removeprefix("by_") for key in split.keys})
+    if "day" in split.dimensions:
+        frame = frame.with_columns(pl.from_epoch(pl.col("day"), time_unit="d").dt.strftime("%Y-%m-%d"))
+    wanted = pl.col("immature").list.set_intersection(list(keys)).list.sort()
+    return frame.select("shop", *split.dimensions, *keys, wanted.alias("immature"))
+
+
+def _warnings(
+    question: Question,
+    snapshot: Snapshot,
+    profile: Profile,
+    ends: dict[str, int],
+    frame: pl.DataFrame,
+    keys: tuple[str, ...],
+) -> Iterable[str]:
+    period = question.period
+    if clock.date_of(period.first_day) < profile.valid_from:
+        yield f"profile {profile.id} is valid from {profile.valid_from}; the period begins before"
+    waiting = set(frame["immature"].explode().drop_nulls()) & set(keys) if frame.height else set()
+    if waiting:
+        final = clock.date_of(period.last_day + 5)
+        yield (
+            f"{len(waiting)} figures are not final yet (延迟统计) and left empty: "
+            f"{', '.join(sorted(waiting))}; all are final when the store holds messages of {final} or later, or with "
+            f"--as-of {final}"
+        )
+    first, last = period.first_day * clock.DAY_SECONDS, (period.last_day + 1) * clock.DAY_SECONDS
+    orders = (
+        snapshot.order_versions()
+        .filter(pl.col("shop").is_in(sorted(ends)) & pl.col("paid_at").is_between(first, last - 1))
+        .unique(["platform", "shop", "order_id"])
+        .select("shop", "joinable", "buyer_key")
+        .collect()
+    )
+    masked = orders.filter(~pl.col("joinable")).height
+    if masked:
+        yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
+    if orders.is_empty() and frame.height:
+        yield "no order paid in this period is in the store: conversion and sales are 0; ingest the order export"
+    chatless = sorted(set(orders["shop"]) - set(snapshot.data_ends()))
+    if chatless:
+        yield (
+            f"orders of {', '.join(chatless)} belong to no chat log; "
+            'when that is another name of the shop, set aliases under [shops."…"] in cslog.toml'
+        )

@@ -1,0 +1,249 @@
+"""The metrics as data: one row per figure, and the one place where something is divided.
+
+Every metric is a numerator over an optional denominator, both names of measures (cslog.partials), null
+where the denominator is 0. ``cslog metrics`` prints this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from cslog import clock
+from cslog.partials import Partial, Split
+
+Unit = Literal["people·days", "people", "turns", "messages", "s", "fraction", "ratio", "chats", "CNY", "orders", "items",
+               "days", "characters", "instant"]  # fmt: skip
+
+_DAYS_TO_FINAL = {"same_day": 1, "next_day": 2, "payment": 5}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure. ``final``: when a day's cell stops changing (kpi-spec 4.8); ``source``: who defines it."""
+
+    key: str
+    zh: str
+    unit: Unit
+    what: str
+    numerator: str | None = None
+    denominator: str | None = None
+    final: Literal["same_day", "next_day", "payment"] | None = None
+    shop_rows_only: bool = False
+    needs: str = ""  # data that no reader provides yet; the figure is null
+    source: str = "kpi-spec 3"
+
+
+def _people(key: str, zh: str, what: str, **more: object) -> Metric:
+    return Metric(key, zh, "people·days", what, key, **more)  # type: ignore[arg-type]
+
+
+METRICS: tuple[Metric, ...] = (
+    _people("buyers_chatted", "聊天人数", "received + unreplied + filtered", source="A4"),
+    _people("buyers_filtered", "过滤人数", "removed by a filter (接待过滤)", source="A4"),
+    _people("buyers_consulted", "咨询人数", "received + unreplied", source="A4"),
+    _people("buyers_received", "接待人数", "the buyer wrote and somebody answered", source="A5"),
+    _people("buyers_unreplied", "未回复人数", "the buyer wrote and nobody answered", source="A5"),
+    Metric("buyers_received_distinct", "接待人数(去重)", "people", "distinct buyers received in the period",
+           "buyers_received_distinct"),
+    Metric("reply_rate", "回复率", "fraction", "received ÷ consulted", "buyers_received", "buyers_consulted"),
+    _people("buyers_direct", "直接接待人数", "received without a transfer in", source="A6"),
+    _people("buyers_forwarded_in", "转入人数", "received after a transfer to the agent", source="A6"),
+    _people("buyers_forwarded_out", "转出人数", "received and transferred to a colleague", source="A6"),
+    _people("buyer_initiated", "买家发起人数", "first session started by the buyer", source="A8"),
+    _people("agent_initiated", "客服主动跟进人数", "first session started by the agent", source="A8"),
+    Metric("turns", "对话轮次", "turns", "waits of a buyer for one account", "turns"),
+    Metric("turns_answered", "已回复轮次", "turns", "answered before a silence of 最长等待时间", "turns_answered"),
+    Metric("turns_unanswered", "未回复轮次", "turns", "not answered in time", "turns_unanswered"),
+    Metric("turns_late", "超时回复轮次", "turns", "unanswered, but the agent wrote next, later", "turns_late"),
+    Metric("first_response_avg", "首次响应(秒)", "s",
+           "mean wait of the first turn of a buyer-day, sessions started by the buyer", "first_wait_s", "first_turns",
+           source="A5 A6"),
+    Metric("first_response_any_avg", "首次响应(含客服先说)", "s", "the same whoever started the session",
+           "first_any_wait_s", "first_any_turns"),
+    Metric("first_response_missed", "首次未响应", "turns", "first turns that nobody answered in time",
+           "first_response_missed"),
+    Metric("first_response_p50", "首响中位(秒)", "s", "half of the first responses were at most this"),
+    Metric("first_response_p90", "首响九分位(秒)", "s", "nine of ten first responses were at most this"),
+    Metric("response_avg", "平均响应(秒)", "s", "mean wait of every answered turn", "wait_s", "turns_answered",
+           source="A5 A6"),
+    Metric("response_p50", "响应中位(秒)", "s", "half of the answers came within this"),
+    Metric("response_p90", "响应九分位(秒)", "s", "nine of ten answers came within this"),
+    Metric("within_6s_rate", "6秒响应率", "fraction", "turns answered in ≤ 6 s ÷ turns", "within_6s", "turns"),
+    Metric("within_30s_rate", "30秒响应率", "fraction", "turns answered in ≤ 30 s ÷ turns", "within_30s", "turns"),
+    Metric("within_60s_rate", "60秒响应率", "fraction", "turns answered in ≤ 60 s ÷ turns", "within_60s", "turns"),
+    Metric("within_180s_rate", "3分钟响应率", "fraction", "turns answered in ≤ 180 s ÷ turns", "within_180s", "turns"),
+    _people("slow_buyers", "慢响应人数", "at least 3 turns slower than 120 s or unanswered", source="A5 A10"),
+    _people("long_buyers", "长接待人数", "a session longer than 3600 s", source="A5"),
+    Metric("service_time_avg", "平均接待时长(秒)", "s", "time between first and last message of sessions ÷ received",
+           "session_s", "buyers_received", source="A5 A9"),
+    Metric("max_concurrent", "最大同时接待数", "chats", "most chats at once on any day", "max_concurrent", source="A6"),
+    Metric("avg_concurrent", "平均同时接待数", "ratio", "chat seconds ÷ seconds with a chat", "chat_seconds",
+           "busy_seconds"),
+    Metric("buyer_messages", "买家消息数", "messages", "messages of consulted buyers", "buyer_messages", source="A6"),
+    Metric("agent_messages", "客服消息数", "messages", "valid messages of the agent", "agent_messages", source="A6"),
+    Metric("agent_characters", "客服字数", "characters", "characters of the agent's texts, without blanks",
+           "agent_characters", source="A6"),
+    Metric("answer_ratio", "答问比", "ratio", "agent messages ÷ buyer messages", "agent_messages", "buyer_messages",
+           source="A4"),
+    Metric("auto_messages", "自动回复数", "messages", "auto replies and robots, for information", "auto_messages"),
+    Metric("first_message_at", "最早消息", "instant", "first valid message (a proxy: no login log)"),
+    Metric("last_message_at", "最晚消息", "instant", "last valid message"),
+    Metric("days_active", "上班天数", "days", "days with a valid message", "days_active"),
+    _people("inquiries", "询单人数", "received, pre-sale, not assisting a colleague", final="next_day", source="A4"),
+    _people("inquiries_ordered_same_day", "询单→当日下单人数", "ordered on the day", final="same_day", source="A8"),
+    _people("inquiries_ordered", "询单→最终下单人数", "ordered on the day or the next", final="next_day", source="A8"),
+    _people("inquiries_paid_same_day", "询单→当日付款人数", "paid on the day", final="same_day", source="A5"),
+    _people("inquiries_paid_next_day", "询单→次日付款人数", "paid by the next day", final="next_day", source="A5"),
+    _people("inquiries_paid", "询单→最终付款人数", "paid by day + 4", final="payment", source="A5"),
+    Metric("inquiry_to_order_rate", "询单→最终下单转化率", "fraction", "ordered ÷ inquiries", "inquiries_ordered",
+           "inquiries", final="next_day", source="A5"),
+    Metric("inquiry_to_payment_same_day_rate", "询单→当日付款转化率", "fraction", "paid on the day ÷ inquiries",
+           "inquiries_paid_same_day", "inquiries", final="next_day", source="A5"),
+    Metric("inquiry_to_payment_next_day_rate", "询单→次日付款转化率", "fraction", "paid by the next day ÷ inquiries",
+           "inquiries_paid_next_day", "inquiries", final="next_day", source="A5"),
+    Metric("inquiry_to_payment_rate", "询单→最终付款转化率", "fraction", "paid by day + 4 ÷ inquiries",
+           "inquiries_paid", "inquiries", final="payment", source="A5"),
+    Metric("order_per_consult_rate", "转化率(下单/咨询)", "fraction", "buyer-days that ordered ÷ consulted (VIP)",
+           "consults_ordered", "buyers_consulted", final="next_day"),
+    _people("inquiries_lost", "询单流失人数", "no order by the next day", final="next_day", source="A8 A9"),
+    _people("orders_lost", "下单流失人数", "ordered and not paid in time", final="payment", source="A8 A9"),
+    Metric("sales_amount", "客服销售额", "CNY", "money paid on orders credited by the rule (绩效判定规则)", "sales_cents",
+           source="A2 A5"),
+    Metric("sales_orders", "客服销售订单数", "orders", "paid orders credited", "sales_orders", source="A5"),
+    _people("sales_buyers", "客服销售人数", "buyers of these orders, per day", source="A5"),
+    Metric("sales_items", "客服销售件数", "items", "items of these orders", "sales_items", source="A5"),
+    Metric("average_order_value", "客单价", "CNY", "sales ÷ buyers", "sales_cents", "sales_buyers", source="A4 A5"),
+    Metric("items_per_buyer", "客件数", "ratio", "items ÷ buyers", "sales_items", "sales_buyers", source="A4"),
+    Metric("average_item_price", "件均价", "CNY", "sales ÷ items", "sales_cents", "sales_items", source="A4"),
+    Metric("sales_share", "客服销售额占比", "fraction", "sales ÷ all the shop was paid", "sales_cents", "paid_cents"),
+    Metric("silent_amount", "静默销售额", "CNY", "paid orders credited to nobody", "silent_cents",
+           shop_rows_only=True, source="A9"),
+    Metric("silent_orders", "静默订单数", "orders", "paid orders credited to nobody", "silent_orders",
+           shop_rows_only=True, source="A9"),
+    _people("assists", "协助服务人数", "their orders are all credited to colleagues", final="next_day", source="A8 A9"),
+    Metric("refund_amount", "退款金额", "CNY", "refunds by success date", needs="refund export"),
+    Metric("refund_rate", "退款率", "fraction", "refunds ÷ sales", needs="refund export"),
+    Metric("satisfaction_rate", "满意率", "fraction", "satisfied ÷ ratings", needs="rating export"),
+    Metric("rating_invite_rate", "邀评率", "fraction", "invited ÷ consulted", needs="rating export"),
+    Metric("rating_return_rate", "评价返回率", "fraction", "ratings ÷ invitations", needs="rating export"),
+)  # fmt: skip
+"""Every metric of kpi-spec section 3, in its order."""
+
+BY_KEY: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}
+
+_PERCENTILES = {
+    "first_response_p50": ("first", 50),
+    "first_response_p90": ("first", 90),
+    "response_p50": ("turns", 50),
+    "response_p90": ("turns", 90),
+}
+
+
+def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl.DataFrame:
+    """The report's rows: key columns, every metric, and ``immature`` (list of keys), sorted by the keys.
+
+    Seconds, counts and Int64 cents stay integers; ratios are Float64, unrounded; instants are wall
+    seconds. ``data_ends`` (last second known per shop) decides what is not final yet.
+    """
+    keys = split.keys
+    rows = partial.sums
+    for more in (_concurrency(partial, split), _activity(partial, split), *_percentiles(partial, keys)):
+        rows = rows.join(more, on=keys, how="full", coalesce=True, nulls_equal=True)
+    rows = rows.join(partial.totals, on=split.time_keys, how="left")
+    present = set(rows.columns)
+    measures = {name for m in METRICS for name in (m.numerator, m.denominator) if name}
+    rows = rows.with_columns(
+        [pl.col(name).fill_null(0) for name in measures & present] + [pl.lit(0).alias(n) for n in measures - present]
+    )
+    if "last_received_day" not in rows.columns:
+        rows = rows.with_columns(last_received_day=pl.lit(None, pl.Int64))
+    end_day = pl.col("by_shop").replace_strict(
+        {shop: (end - split.day_cut_s) // clock.DAY_SECONDS for shop, end in data_ends.items()},
+        default=None,
+        return_dtype=pl.Int64,
+    )
+    open_days = {name: pl.col("last_received_day") + days > end_day for name, days in _DAYS_TO_FINAL.items()}
+    values = {}
+    for metric in METRICS:
+        value = _value(metric, split)
+        values[metric.key] = pl.when(~open_days[metric.final].fill_null(False)).then(value) if metric.final else value
+    waiting = [
+        pl.when(open_days[metric.final].fill_null(False)).then(pl.lit(metric.key)) for metric in METRICS if metric.final
+    ]
+    return (
+        rows.with_columns(immature=pl.concat_list(waiting).list.drop_nulls().list.sort())
+        .select(*keys, *[expression.alias(key) for key, expression in values.items()], "immature")
+        .sort(keys)
+    )
+
+
+def _value(metric: Metric, split: Split) -> pl.Expr:
+    if metric.needs or (metric.shop_rows_only and split.by_agent):
+        return pl.lit(None, pl.Int64 if metric.unit == "CNY" else pl.Float64)
+    if metric.numerator is None:
+        return pl.col(metric.key)
+    if metric.denominator is None:
+        return pl.col(metric.numerator)
+    numerator, denominator = pl.col(metric.numerator), pl.col(metric.denominator)
+    if metric.unit == "CNY":  # cents, rounded half up
+        quotient = (2 * numerator + denominator).floordiv(2 * denominator)
+    else:
+        quotient = numerator / denominator
+    return pl.when(denominator > 0).then(quotient)
+
+
+def _percentiles(partial: Partial, keys: list[str]) -> list[pl.DataFrame]:
+    """Nearest-rank percentiles of the histograms: the value number ⌈p·n⌉ of the sorted seconds."""
+    tables = []
+    waits = partial.waits.sort("wait_s")
+    for key, (population, percent) in _PERCENTILES.items():
+        number = (pl.col(population).sum() * percent + 99).floordiv(100)
+        tables.append(
+            waits.filter(pl.col(population) > 0)
+            .group_by(keys, maintain_order=True)
+            .agg(pl.col("wait_s").filter(pl.col(population).cum_sum() >= number).first().alias(key))
+        )
+    return tables
+
+
+def _activity(partial: Partial, split: Split) -> pl.DataFrame:
+    return partial.activity.group_by(split.keys).agg(
+        first_message_at=pl.col("first_at").min(),
+        last_message_at=pl.col("last_at").max(),
+        days_active=pl.struct("agent", "day").n_unique().cast(pl.Int64),
+    )
+
+
+def _concurrency(partial: Partial, split: Split) -> pl.DataFrame:
+    """Peak, chat seconds and busy seconds per row: swept per (shop[, agent], day), then max and sums."""
+    from cslog.kernels import concurrency
+
+    group = ["shop", "agent", "day"] if split.by_agent else ["shop", "day"]
+    spans = partial.spans.sort(group)
+    sizes = spans.group_by(group, maintain_order=True).len()
+    starts = np.concatenate([[0], sizes["len"].cum_sum().to_numpy()]).astype(np.int64)
+    day_start = np.ascontiguousarray((sizes["day"] * clock.DAY_SECONDS + split.day_cut_s).to_numpy(), dtype=np.int64)
+    swept = concurrency.sweep(
+        starts,
+        np.ascontiguousarray(spans["first_at"].to_numpy(), dtype=np.int64),
+        np.ascontiguousarray(spans["last_at"].to_numpy(), dtype=np.int64),
+        day_start,
+    )
+    hours = np.repeat(day_start, 24) + np.tile(np.arange(24) * clock.HOUR_SECONDS, sizes.height)
+    every = sizes.select(pl.exclude("len")).select(pl.all().repeat_by(24).explode())
+    whole = every.with_columns(
+        at=pl.Series(hours, dtype=pl.Int64),
+        max_concurrent=pl.Series(swept[0].ravel()),
+        chat_seconds=pl.Series(swept[1].ravel()),
+        busy_seconds=pl.Series(swept[2].ravel()),
+    ).filter(pl.col("busy_seconds") > 0)
+    return (
+        split.keyed(whole, pl.col("day"), pl.col("at"))
+        .group_by(split.keys)
+        .agg(pl.col("max_concurrent").max(), pl.col("chat_seconds", "busy_seconds").sum())
+    )

@@ -1,0 +1,1 @@
+"""Readers of export formats: one short class per format."""
