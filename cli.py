@@ -2,8 +2,8 @@
 
 The first run makes an environment (``.venv`` beside this file) holding exactly the packages of
 ``requirements.lock``, every file checked against its hash. Later runs compare two lines of a stamp
-file and hand over to ``python -m cslog ARGS...`` within milliseconds. ``python3 cli.py test`` runs the
-test suite in the same environment; every other word belongs to cslog itself.
+file and hand over to ``python -m cslog ARGS...`` at once. ``python3 cli.py test`` runs the test suite
+in the same environment; every other word is cslog's own.
 
 Standard library only. The file must parse on any Python that may still answer to ``python`` (so: no
 f-strings, no annotations), because the first thing it may have to say is that this Python is too old.
@@ -20,23 +20,17 @@ WINDOWS = os.name == "nt"
 NEW_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
 
 
-def say(line):
-    """Write one line to stderr."""
+def say(line, status=None):
+    """Write one line to stderr; with a `status`, exit."""
     sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-def fail(line, status):
-    """Say why it cannot go on, and exit."""
-    say(line)
-    sys.exit(status)
+    if status is not None:
+        sys.exit(status)
 
 
 def too_old(version):
     """Return the line to print when `version` (like sys.version_info) is too old, else ''."""
-    if tuple(version[:2]) >= (3, 11):
-        return ""
-    return "cslog needs Python 3.11 or newer; this is " + ".".join(str(part) for part in version[:3])
+    line = "cslog needs Python 3.11 or newer; this is " + ".".join(str(part) for part in version[:3])
+    return "" if tuple(version[:2]) >= (3, 11) else line
 
 
 def is_new_enough(words):
@@ -79,12 +73,8 @@ def environment_folders():
     if os.environ.get("CSLOG_VENV"):
         return [os.path.abspath(os.environ["CSLOG_VENV"])]
     home = os.path.expanduser("~")
-    if WINDOWS:
-        cache = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        cache = os.path.join(home, "Library", "Caches")
-    else:
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    caches = {"win32": os.environ.get("LOCALAPPDATA"), "darwin": os.path.join(home, "Library", "Caches")}
+    cache = caches.get(sys.platform) or os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
     name = "venv-" + hashlib.sha256(os.fsencode(HERE)).hexdigest()[:12]
     return [os.path.join(HERE, ".venv"), os.path.join(cache, "cslog", name)]
 
@@ -121,27 +111,25 @@ def may_write(folder):
     try:
         os.makedirs(folder, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+        return True
     except OSError:
         return False
-    return True
 
 
 def run(words):
-    """Run a tool in silence; if it fails, show its last lines with every address masked, and exit."""
+    """Run a tool in silence; if it fails, show its last lines with every address masked, and exit.
+
+    It runs in the checkout: in a folder of exports, Python would import whatever lies there.
+    """
     import re
     import subprocess
 
-    pipe = subprocess.PIPE
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, check=False)
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    done = subprocess.run(words, cwd=HERE, stdin=nothing, stdout=pipe, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()[-8:]
-        say(
-            "Setting up failed; check the network and the package index, then type the same again. Last lines:"
-        )
-        fail(
-            re.sub(r"\w+://[^\s'\")>]*|(?<=host=)\S+", "(address)", "\n".join("  " + line for line in lines)),
-            1,
-        )
+        said = "\n  ".join(done.stdout.decode("utf-8", "replace").strip().splitlines()[-8:])
+        said = re.sub(r"\w+://[^\s'\")>]*|(?<=host=)\S+", "(address)", said)
+        say("Setting up failed; check the network and package index, then type it again:\n  " + said, 1)
 
 
 def install_commands(env, existed):
@@ -153,7 +141,7 @@ def install_commands(env, existed):
     # The interpreter below a venv: this one may be of the very environment that is to be made again.
     base = getattr(sys, "_base_executable", None) or sys.executable
     # Wheels only: compiling numba or Arrow from source would end badly an hour later.
-    options = ["--require-hashes", "--only-binary", ":all:", "-r", LOCK]
+    options = ["--quiet", "--require-hashes", "--only-binary", ":all:", "-r", LOCK]
     if uv:
         make = [uv, "venv", "--no-project", "--python", base, env]
         install = [[uv, "pip", "install", "--python", python] + options]
@@ -164,7 +152,7 @@ def install_commands(env, existed):
         elif find_spec("pip"):  # Debian without python3-venv but with python3-pip
             install = [[base, "-m", "pip", "--python", python, "install"] + options]
         else:
-            fail("cslog needs Python's venv and pip, missing here; type: sudo apt install python3-venv", 2)
+            say("cslog needs Python's venv and pip, missing here; type: sudo apt install python3-venv", 2)
     return install if existed else [make] + install
 
 
@@ -175,7 +163,7 @@ def build(env):
 
     existed = os.path.isdir(env) and bool(os.listdir(env))
     if existed and not os.path.exists(os.path.join(env, "pyvenv.cfg")):
-        fail(env + " is not a Python environment; move it, or set CSLOG_VENV to another folder", 2)
+        say(env + " is not a Python environment; move it, or set CSLOG_VENV to another folder", 2)
     if existed and not is_new_enough([python_of(env)]):
         shutil.rmtree(env)
         existed = False
@@ -193,9 +181,9 @@ def build(env):
         if not existed:
             shutil.rmtree(env, ignore_errors=True)
         raise
-    warm = subprocess.run([python_of(env), "-P", "-m", "cslog", "warm"], capture_output=True, check=False)
-    if warm.returncode:
-        say("(cslog warm ended with status " + str(warm.returncode) + "; the first report compiles instead)")
+    warm = [python_of(env), "-P", "-m", "cslog", "warm"]
+    if subprocess.run(warm, cwd=HERE, capture_output=True, check=False).returncode:
+        say("(cslog warm failed; nothing is lost, the first report compiles instead)")
 
 
 def hold_lock():
@@ -220,40 +208,34 @@ def hold_lock():
         except OSError as error:
             if WINDOWS and error.errno == 36:  # still locked after the ten seconds that Windows waits
                 continue
-        return held  # with an error, on a file system without locks: better unguarded than never
+        return held  # after any other error too: where files cannot be locked, better unguarded than never
 
 
 def ready_environment():
     """Return the folder of a ready environment, building it first if there is none."""
     folders = environment_folders()
-    for env in folders:
-        if is_ready(env):
-            return env
-    if not os.path.exists(LOCK):
-        fail("requirements.lock is missing beside cli.py; check cslog out again", 2)
+    for env in filter(is_ready, folders):
+        return env
     for env in folders:
         if may_write(env if os.path.isdir(env) else os.path.dirname(env)):
             with hold_lock():
                 if not is_ready(env):  # else another launcher built it while this one waited
                     build(env)
             return env
-    fail("cslog finds no folder to set itself up in; set CSLOG_VENV to one that you may write to", 2)
+    say("cslog finds no folder to set itself up in; set CSLOG_VENV to one that you may write to", 2)
 
 
 def main(arguments):
     """Set cslog up if need be, then become it."""
-    complaint = too_old(sys.version_info)
-    if complaint:
-        newer = newer_python()
-        if not newer:
-            fail(complaint, 2)
+    if too_old(sys.version_info):
+        newer = newer_python() or say(too_old(sys.version_info), 2)
         become(newer + [os.path.abspath(__file__)] + arguments)
     # Replaced, not extended: the environment is exact, and the checkout is all that comes on top of it.
     os.environ["PYTHONPATH"] = HERE
     try:
         python = python_of(ready_environment())
     except OSError as error:
-        fail("cslog could not be set up: " + str(error), 1)
+        say("cslog could not be set up: " + str(error), 1)
     except KeyboardInterrupt:
         sys.exit(130)
     if arguments[:1] == ["test"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import platformdirs
@@ -31,6 +32,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of cslog.toml."""
 
     store: str | None = None
+    language: Literal["en", "zh"] | None = None
+    """Headings of reports (报表语言)."""
     shops: dict[str, Shop] = {}
 
     def canonical_shop(self, name: str) -> str:

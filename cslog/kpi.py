@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
-
 import polars as pl
 
-from cslog import __version__, clock, metrics, partials
-from cslog.clock import Period
+from cslog import clock, metrics
+from cslog.answer import Answer, Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.engine import local
@@ -19,71 +16,8 @@ from cslog.partials import Split
 from cslog.profile import Profile
 from cslog.store import Snapshot, Store
 
-RULES = ("order_first", "order", "payment")
-"""Attribution rules (绩效判定规则)."""
-
 _MESSAGES_PER_TASK = 4_000_000
 _SMALL = 500_000  # below this a second thread costs more than it brings
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a report is asked for."""
-
-    period: Period
-    by: tuple[str, ...] = ("agent",)
-    attribution: str = "order_first"
-    shops: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()  # empty: all
-    as_of: int | None = None
-    version: int | None = None
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.by if name not in partials.DIMENSIONS]
-        if unknown or not self.by:
-            raise UsageError(
-                f"cannot report by {', '.join(unknown) or 'nothing'}", f"use any of: {', '.join(partials.DIMENSIONS)}"
-            )
-        if self.attribution not in RULES:
-            raise UsageError(f"no attribution rule {self.attribution!r}", f"use one of: {', '.join(RULES)}")
-        missing = [key for key in self.metrics if key not in metrics.BY_KEY]
-        if missing:
-            raise UsageError(f"no metric {', '.join(missing)}", "`cslog metrics` lists them")
-
-
-@dataclass(frozen=True)
-class Report:
-    """Rows with everything that makes them reproducible.
-
-    ``frame``: grouping columns (``shop``, then the others of ``by``), metrics, ``immature``. Money is in
-    Int64 cents, instants are wall seconds, ``day`` is a date string.
-    """
-
-    question: Question
-    by: tuple[str, ...]
-    keys: tuple[str, ...]
-    profile: Profile
-    store_version: int
-    as_of: int | None
-    config_hash: str
-    warnings: tuple[str, ...]
-    frame: pl.DataFrame
-
-    def stamp(self) -> dict[str, Any]:
-        """The head of the JSON of the command-line contract."""
-        period = self.question.period
-        return {
-            "period": {"from": str(clock.date_of(period.first_day)), "to": str(clock.date_of(period.last_day))},
-            "by": list(self.by),
-            "profile": self.profile.id,
-            "attribution": self.question.attribution,
-            "store_version": self.store_version,
-            "as_of": clock.iso(self.as_of) if self.as_of is not None else None,
-            "cslog_version": __version__,
-            "config_hash": self.config_hash,
-            "warnings": list(self.warnings),
-        }
 
 
 def report(
@@ -92,7 +26,7 @@ def report(
     profile: Profile,
     config: Config,
     on_done: Callable[[int, int], None] = lambda done, total: None,
-) -> Report:
+) -> Answer:
     """Compute the answer to ``question`` from ``store``; an empty period gives no rows."""
     snapshot = store.snapshot(question.version)
     dimensions = tuple(name for name in dict.fromkeys(question.by) if name != "shop")
@@ -104,7 +38,7 @@ def report(
     merged = local.run(tasks, split, on_done)
     frame = metrics.finalize(merged, split, ends)
     keys = tuple(metric.key for metric in METRICS if not question.metrics or metric.key in question.metrics)
-    return Report(
+    return Answer(
         question=question,
         by=question.by,
         keys=keys,

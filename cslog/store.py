@@ -110,6 +110,10 @@ class Snapshot:
             .collect()
         )
 
+    def buyers(self) -> pl.DataFrame:
+        """Distinct shop and buyer_key of all messages."""
+        return self._scan("messages").select("shop", "buyer_key").unique().collect()
+
     def data_ends(self) -> dict[str, int]:
         """The last message second of every shop (kpi-spec 2, Data end)."""
         ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()

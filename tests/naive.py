@@ -1,12 +1,12 @@
 """The slow, obvious version of every KPI: the oracle the fast program is compared with on random data.
 
-Written from the KPI specification (quoted here as "spec") and `docs/definitions.md` ("definitions") alone, in
-pure standard-library Python, and it imports nothing from cslog. Nothing here is clever on purpose: every file is
-merged, every thread is walked message by message, every second of every session is counted. Sections of the file:
+Written from the KPI specification ("spec") and `docs/definitions.md` ("definitions") alone, in pure
+standard-library Python; it imports nothing from cslog. Nothing here is clever, on purpose: every file is
+merged, every thread is walked message by message, every second of a session is counted. Sections:
 
-1. time · 2. reading a line · 3. merging files (I2) · 4. whose buyer message is it (I3) · 5. threads and transfers ·
-6. turns, sessions, peer-days (reference code, spec 7) · 7. orders, credit, enquiry · 8. facts of a shop ·
-9. rows of a report
+1 time, 2 reading a line, 3 merging files (I2), 4 whose buyer message is it (I3), 5 threads and transfers,
+6 turns, sessions, peer-days (reference code of spec 7), 7 orders, credit, enquiry, 8 facts of a shop,
+9 rows of a report.
 """
 
 import re
@@ -17,13 +17,13 @@ from decimal import Decimal
 
 DAY = 86400
 
-# ---- input ----------------------------------------------------------------------------------------------------
+# ---- input ----------------------------------------------------------------------------------------
 Line = namedtuple("Line", "ts sender text")
 Block = namedtuple("Block", "buyer lines")
 Export = namedtuple("Export", "shop login blocks")
 OrderRow = namedtuple("OrderRow", "shop order_id buyer created paid shipped state amount items refund")
 
-# ---- what the reference code of spec 7 works on -----------------------------------------------------------------
+# ---- what the reference code of spec 7 works on ---------------------------------------------------
 # who: 'B' buyer, 'A' staff, 'V' voids the open turn (a transfer marker seen from the agent it leaves).
 # valid=False: auto reply or full robot. real=False: the re-opening of a turn by a transfer (definitions 8).
 Msg = namedtuple("Msg", "ts agent buyer who valid seq kind characters real", defaults=(0, "text", 1, True))
@@ -66,11 +66,12 @@ AUTO_MARKER = "[自动回复]"
 KINDS = {"[图片]": "image", "[卡片]": "card", "[语音]": "voice", "[视频]": "video"}
 TRANSFER = re.compile(r"^由\s*(.+?)\s*转交给\s*(.+?)([，,]原因.*)?$")
 RECALL = re.compile(r"^(.*)撤回了(一|1)条消息$")
-CLASS_ORDER = ("transfer", "system", "auto", "assist", "human", "buyer")  # over several copies the first one holds
+# over several copies the first one holds (definitions 6)
+CLASS_ORDER = ("transfer", "system", "auto", "assist", "human", "buyer")
 FILTERED = ("internal", "empty", "monologue")
 
 
-# ==== 1. time (spec T1, T2) ======================================================================================
+# ==== 1. time (spec T1, T2) ========================================================================
 
 
 def bday(ts, P):
@@ -103,7 +104,7 @@ def instant_text(ts):
     return (datetime(1970, 1, 1) + timedelta(seconds=ts)).isoformat() + "+08:00"
 
 
-# ==== 2. reading a line (spec I1, M1, M2; formats 6) ==============================================================
+# ==== 2. reading a line (spec I1, M1, M2; formats 6) ===============================================
 
 
 def strip_site(name):
@@ -189,7 +190,7 @@ def characters_of(text):
     return sum(not c.isspace() for c in without_marker(text))
 
 
-# ==== 3. merging files (spec I2, definitions 1, 2, 6) ==============================================================
+# ==== 3. merging files (spec I2, definitions 1, 2, 6) ==============================================
 
 
 def is_internal(block, shop):
@@ -242,7 +243,7 @@ def copies_of(export, robots, as_of):
 
 
 def merge(shop, exports, robots, as_of):
-    """{buyer: messages in their one true order} from all files of a shop; no rule looks at the order of files."""
+    """{buyer: messages in order} from all files of a shop; no rule looks at the order of files."""
     groups = defaultdict(list)
     for export in exports:
         for copy in copies_of(export, robots, as_of):
@@ -276,7 +277,7 @@ def merged_message(shop, copies, seq):
     )
 
 
-# ==== 4. whose buyer message is it (spec I3, definitions 3 to 5) ====================================================
+# ==== 4. whose buyer message is it (spec I3, definitions 3 to 5) ===================================
 
 
 def is_valid_staff(message, P):
@@ -329,7 +330,7 @@ def with_agents(messages, shop, P):
     return [m._replace(agent=agents.get(m.seq, m.agent)) for m in messages]
 
 
-# ==== 5. threads and transfers (spec 2, definitions 8 to 10) ========================================================
+# ==== 5. threads and transfers (spec 2, definitions 8 to 10) =======================================
 
 
 def open_turn(thread, ts, P):
@@ -345,7 +346,7 @@ def open_turn(thread, ts, P):
 
 
 def threads_of(messages, shop, P):
-    """{agent: thread} of one (shop, buyer), transfers of the `neutral` kind worked in as V and re-opening B."""
+    """{agent: thread} of one (shop, buyer), `neutral` transfers worked in as V and re-opening B."""
     threads = defaultdict(list)
     for m in messages:
         if m.sender_class == "buyer":
@@ -378,11 +379,11 @@ def apply_transfer(threads, marker, leaving, taking, P):
         threads[taking].append(void._replace(agent=taking, who="B"))
 
 
-# ==== 6. turns, sessions, peer-days: the reference code of spec 7 ===================================================
+# ==== 6. turns, sessions, peer-days: the reference code of spec 7 ==================================
 
 
 def walk(thread, P):
-    """-> (closed turns, the turn still open as if unanswered or None, the message that opened it, last message)."""
+    """-> (closed turns, the turn still open or None, the message that opened it, the last message)."""
     out, op, nb, prev, seen, init, op_init = [], None, 0, None, set(), None, None
 
     def make(reply, late):
@@ -442,7 +443,7 @@ def wait_of(turn):
 
 
 def response_waits(some_turns, P):
-    """The waits that enter the mean: capped, and with a cap an unanswered turn counts the cap (profile taobao)."""
+    """The waits in the mean: capped, and with a cap an unanswered turn counts the cap (profile taobao)."""
     waits = [wait_of(t) for t in some_turns if t.reply is not None]
     if P["cap"]:
         waits = [min(w, P["cap"]) for w in waits] + [P["cap"]] * sum(t.reply is None for t in some_turns)
@@ -498,7 +499,7 @@ def peer_days(thread, P, tl):
     answered = {t.day for t in tl if t.reply is not None}
     res = {}
     for d in sorted(items):
-        spoke = any(m.who == "B" for m in items[d])  # a re-opening counts as the buyer speaking (definitions 8)
+        spoke = any(m.who == "B" for m in items[d])  # a re-opening counts too (definitions 8)
         nb = sum(m.who == "B" and m.real for m in items[d])
         na = sum(m.who == "A" for m in items[d])
         if not spoke and d not in own:
@@ -529,7 +530,7 @@ def max_concurrent(ss):
     return best
 
 
-# ==== 7. orders, credit, enquiry (spec 4, reference code of spec 7) =================================================
+# ==== 7. orders, credit, enquiry (spec 4, reference code of spec 7) ================================
 
 
 def fold_orders(order_rows, as_of):
@@ -573,7 +574,7 @@ def is_masked(nick):
 
 
 def agent_at(elig, buyer, t, lookback=2 * DAY):
-    """`asof` (default). elig[buyer] = [(ts, agent)] in message order, valid staff messages of received peer-days."""
+    """`asof`, the default. elig[buyer] = [(ts, agent)] of eligible messages (spec 4.1) in their order."""
     L = elig.get(buyer, [])
     i = bisect_right(L, t, key=lambda entry: entry[0]) - 1
     return L[i][1] if i >= 0 and t - L[i][0] <= lookback else None
@@ -607,11 +608,7 @@ def enquiry(a, b, d, t0, orders, elig, P, rule="order_first", after=21, n_order=
     mine = [o for o in orders if o.buyer == b and not is_masked(b)]
     prior = any(o.paid is not None and t0 - after * DAY <= o.paid < t0 for o in mine)
     post = [o for o in mine if o.created >= t0 and bday(o.created, P) < d + n_order]  # ordered after asking
-    pend = [
-        o
-        for o in mine
-        if t0 - unpaid_close * DAY <= o.created < t0 and (o.paid is None or o.paid >= t0)
-    ]
+    pend = [o for o in mine if t0 - unpaid_close * DAY <= o.created < t0 and (o.paid is None or o.paid >= t0)]
     rel = post + pend
     if prior and not rel:
         return "after_sale"
@@ -640,14 +637,15 @@ def ordered_after(peer_day, orders, P):
     )
 
 
-# ==== 8. facts of a shop ==========================================================================================
+# ==== 8. facts of a shop ===========================================================================
 
 
 def data_end_of(exports, as_of):
     """Definitions 28: --as-of, else the shop's last message of any class; None when nothing is known."""
     if as_of is not None:
         return as_of
-    return max((line.ts for export in exports for block in export.blocks for line in block.lines), default=None)
+    blocks = [block for export in exports for block in export.blocks]
+    return max((line.ts for block in blocks for line in block.lines), default=None)
 
 
 def peer_day_list(shop, agent, buyer, thread, all_turns, forwards, P):
@@ -743,7 +741,7 @@ def shop_facts(shop, exports, orders, P, rule, as_of, robots):
     return facts, elig, data_end
 
 
-# ==== 9. rows of a report ==========================================================================================
+# ==== 9. rows of a report ==========================================================================
 
 
 def mean(values):
@@ -796,13 +794,14 @@ def time_key(part, day, hour):
 
 
 def row_key(fact, by):
+    parts = [part for part in by if part != "shop"]
     return (fact.shop,) + tuple(
-        fact.agent if part == "agent" else time_key(part, fact.day, fact.hour) for part in by if part != "shop"
+        fact.agent if part == "agent" else time_key(part, fact.day, fact.hour) for part in parts
     )
 
 
 def concurrency_facts(facts, by, P):
-    """Definitions 19, 21, 22: count every second of the sessions that began on a day; one fact per day and hour.
+    """Definitions 19, 21, 22: every second of the sessions that began on a day; one fact per day and hour.
 
     The value is (greatest number at once, session seconds, seconds with at least one session).
     """
@@ -929,22 +928,26 @@ def inquiry_metrics(people, buyers_consulted, orders, elig, P, rule):
     def count(name):
         return sum(any(outcome[name] for outcome in person) for person in inquiries)
 
-    lost = sum(all(outcome["enquiry_lost"] for outcome in person) for person in inquiries)
-    paid = count("paid_final")
+    lost = orders_lost = 0
+    for person in inquiries:
+        nothing_ordered = all(outcome["enquiry_lost"] for outcome in person)
+        nothing_paid = not any(outcome["paid_final"] for outcome in person)
+        lost += nothing_ordered
+        orders_lost += nothing_paid and not nothing_ordered
     return {
         "inquiries": len(inquiries),
         "inquiries_ordered_same_day": count("order_today"),
         "inquiries_ordered": count("order_final"),
         "inquiries_paid_same_day": count("paid_today"),
         "inquiries_paid_next_day": count("paid_next"),
-        "inquiries_paid": paid,
+        "inquiries_paid": count("paid_final"),
         "inquiry_to_order_rate": ratio(count("order_final"), len(inquiries)),
         "inquiry_to_payment_same_day_rate": ratio(count("paid_today"), len(inquiries)),
         "inquiry_to_payment_next_day_rate": ratio(count("paid_next"), len(inquiries)),
-        "inquiry_to_payment_rate": ratio(paid, len(inquiries)),
+        "inquiry_to_payment_rate": ratio(count("paid_final"), len(inquiries)),
         "order_per_consult_rate": ratio(ordered, buyers_consulted),
         "inquiries_lost": lost,
-        "orders_lost": len(inquiries) - lost - paid,
+        "orders_lost": orders_lost,
         "assists": assists,
     }
 
@@ -994,9 +997,21 @@ def immature_keys(row_peer_days, data_end, P):
 
 
 def report(
-    exports, order_rows, first_day, last_day, by, P=CHITU, rule="order_first", as_of=None, robots=("服务助手",)
+    exports,
+    order_rows,
+    first_day,
+    last_day,
+    by,
+    P=CHITU,
+    rule="order_first",
+    as_of=None,
+    robots=("服务助手",),
 ):
-    """All rows of one report; see the brief in tests/README or the spec, section 3, for the keys."""
+    """All rows of one report: grouping keys, every metric key of spec section 3, `immature`.
+
+    first_day and last_day are day numbers (both included); `by` is a tuple out of shop, agent, day, hour,
+    week, month. A row exists where any fact of the period falls into it (see `shop_facts`).
+    """
     by = tuple(by)
     split_by_agent = "agent" in by
     names = ["shop"] + [part for part in by if part != "shop"]

@@ -67,12 +67,28 @@ def plausible(seconds: pl.Series) -> pl.Series:
 
 def days(column: pl.Series) -> pl.Series:
     """Day numbers of written dates, ``YYYYMMDD`` or Excel's serial days; null where there is none."""
-    return _each(column, _day)
+    return each(column, _day)
 
 
 def times_of_day(column: pl.Series) -> pl.Series:
     """Seconds since midnight of ``HH:MM[:SS]``, of Excel's time cells and fractions of a day."""
-    return _each(column, _time_of_day)
+    return each(column, _time_of_day)
+
+
+def each(column: pl.Series, read: Callable[[str], int | None]) -> pl.Series:
+    """``read`` of every value of a String column, as Int64; each different value is read once."""
+    text = column.str.strip_chars()
+    by_text = {value: read(value) for value in text.drop_nulls().unique()}
+    if not by_text:
+        return pl.Series(column.name, [None] * column.len(), dtype=pl.Int64)
+    return text.replace_strict(by_text, default=None, return_dtype=pl.Int64)
+
+
+def seconds_in(moment: datetime.datetime, zone_name: str) -> int:
+    """Shanghai wall seconds of a moment; a naive one is of ``zone_name``."""
+    if moment.tzinfo is None and zone_name != ZONE_NAME:
+        moment = moment.replace(tzinfo=zone(zone_name))
+    return seconds_of(moment)
 
 
 def date_in_name(name: str, seconds: list[int]) -> int:
@@ -106,14 +122,6 @@ def passes_midnight(seconds: list[int]) -> bool:
     return any(before - after > _BACKWARD_STEP for before, after in zip(seconds, seconds[1:], strict=False))
 
 
-def _each(column: pl.Series, read: Callable[[str], int | None]) -> pl.Series:
-    text = column.str.strip_chars()
-    by_text = {value: read(value) for value in text.drop_nulls().unique()}
-    if not by_text:
-        return pl.Series(column.name, [None] * column.len(), dtype=pl.Int64)
-    return text.replace_strict(by_text, default=None, return_dtype=pl.Int64)
-
-
 def _moment(text: str, zone_name: str) -> int | None:
     seconds = _number_moment(text) if _NUMBER.fullmatch(text) else _written_moment(text, zone_name)
     return seconds if seconds is not None and _FIRST <= seconds < _LAST else None
@@ -129,11 +137,9 @@ def _written_moment(text: str, zone_name: str) -> int | None:
         moment = datetime.datetime(year, month, day, hour, minute, int(second or 0))
         if offset:
             moment = datetime.datetime.fromisoformat(f"{moment.isoformat()}{offset}")
-        elif zone_name != ZONE_NAME:
-            moment = moment.replace(tzinfo=zone(zone_name))
     except ValueError:
         return None
-    return seconds_of(moment)
+    return seconds_in(moment, zone_name)
 
 
 def _number_moment(text: str) -> int | None:

@@ -26,18 +26,13 @@ _CONTAINERS = {
 }
 
 # Columns of the KPI tools (formats 7), compared by header_key.
-_KPI_TITLES = {
-    header_key(title)
-    for title in (
-        "咨询人数 接待人数 未回复人数 有效接待人数 平均响应时长 首次响应时长 3分钟人工响应率 旺旺回复率 慢响应人数 答问比 "
-        "聊天人数(原咨询人数) 直接接入人数 转发接入人数 转出人数 总消息数 买家消息数 客服消息数 客服字数 "
-        "最大同时聊天数 慢接待人数 长接待人数 首次响应(秒) 平均响应(秒) 询单人数 客户满意率"
-    ).split()
-}
-_LONG_CELL_TITLES = {
-    header_key(title)
-    for title in ("聊天记录", "聊天内容", "对话内容", "chat_text", "筛选范围", "filter_range")
-}
+_KPI_WORDS = """
+    咨询人数 接待人数 未回复人数 有效接待人数 平均响应时长 首次响应时长 3分钟人工响应率 旺旺回复率 慢响应人数
+    答问比 聊天人数(原咨询人数) 直接接入人数 转发接入人数 转出人数 总消息数 买家消息数 客服消息数 客服字数
+    最大同时聊天数 慢接待人数 长接待人数 首次响应(秒) 平均响应(秒) 询单人数 客户满意率"""
+_KPI_TITLES = {header_key(title) for title in _KPI_WORDS.split()}
+_LONG_CELL_WORDS = "聊天记录 聊天内容 对话内容 chat_text 筛选范围 filter_range messages"
+_LONG_CELL_TITLES = {header_key(title) for title in _LONG_CELL_WORDS.split()}
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])")
 _HTML = re.compile(r"\s*<(?:!doctype|html|head|body|table|div|meta|\?xml|!--)", re.IGNORECASE)
 

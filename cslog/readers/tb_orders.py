@@ -108,8 +108,9 @@ class TbOrders:
             raise ReadError(f"{head.path}: holds no table of orders", "export 订单报表 again")
         batch.orders = pl.concat(frames)
         if batch.orders.is_empty() and rejects:
+            line, reason, _ = rejects[0]
             raise ReadError(
-                f"{head.path}: none of {len(rejects)} rows could be read; line {rejects[0][0]}: {rejects[0][1]}",
+                f"{head.path}: none of {len(rejects)} rows could be read; line {line}: {reason}",
                 "export 订单报表 again",
             )
         batch.rejects = tabular.rejects_frame(rejects)

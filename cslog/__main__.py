@@ -1,0 +1,47 @@
+"""Entry point of ``cslog``, ``python -m cslog`` and the root's ``cli.py``."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from cslog.errors import CslogError
+
+
+def main() -> None:
+    """Run the command line; expected failures end as one line and the contract's exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A C locale or a GBK console must not make a nick with an emoji fatal.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    from cslog.commands import app
+
+    try:
+        status = app(prog_name="cslog", standalone_mode=False)
+    except CslogError as error:
+        sys.exit(_fail(str(error), error.exit_status))
+    except KeyboardInterrupt:
+        sys.exit(_fail("stopped; nothing of this run was kept", 130))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        # Typer's own usage errors; its classes are private, their message is not.
+        shown = getattr(error, "format_message", None)
+        if shown is None:
+            if type(error).__name__ == "Abort":
+                sys.exit(_fail("stopped; nothing of this run was kept", 130))
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "cslog"
+        sys.exit(_fail(f"{' '.join(shown().split())} See `{command} --help`.", 2))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"cslog: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""`cslog ingest`, `readers`, `rejects`: files on their way in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cslog.commands import app
+from cslog.commands.session import (
+    ConfigOption,
+    FormatOption,
+    JsonOption,
+    LanguageOption,
+    OutputOption,
+    QuietOption,
+    Session,
+    StoreOption,
+)
+from cslog.errors import UsageError
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or zip files (文件、文件夹、压缩包).")],
+    shop: Annotated[str | None, typer.Option("--shop", help="The shop (店铺主账号) when the files do not say it.")] = None,
+    reader: Annotated[str | None, typer.Option("--reader", help="Read all files by this reader; see `cslog readers`.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="FILE.toml", help="Read foreign logs (其他格式) by this description.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and compare, keep nothing (试读).")] = False,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Read chat logs and order exports into the store (导入). What is already there is not counted twice."""
+    import hashlib
+
+    from cslog import ingest as library
+    from cslog.readers import mapping as mappings
+    from cslog.readers import registry
+    from cslog.report import tables
+
+    session = Session(store, config, quiet, json, format, output, language)
+    session.wanted_format()
+    if reader and mapping:
+        raise UsageError("--reader and --mapping contradict each other", "give one of them")
+    settings = session.config()
+    chosen = mappings.load_mapping(mapping) if mapping else registry.reader_by_id(reader) if reader else None
+    fingerprint = hashlib.sha256(mapping.read_bytes()).hexdigest() if mapping else ""
+    with session.progress("reading") as progress:
+        report = library.ingest(
+            paths,
+            session.store(settings),
+            settings,
+            shop=shop,
+            reader=chosen,
+            options_fingerprint=fingerprint,
+            dry_run=dry_run,
+            on_file=lambda done, total, path: progress(done, total),
+        )
+    for file in report.files:
+        if file.error:
+            session.say(f"{file.path}: {file.error}")
+        for warning in file.warnings:
+            session.say(f"{file.path}: warning: {warning}")
+    session.show(tables.ingested(report, dry_run), settings)
+    if any(file.status == "failed" for file in report.files):
+        raise typer.Exit(1)
+
+
+@app.command()
+def readers(
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """The file formats that cslog reads (支持的格式)."""
+    from cslog.readers import registry
+    from cslog.report import tables
+
+    session = Session(store, config, quiet, json, format, output, language)
+    session.show(tables.readers(registry.all_readers()), session.config())
+
+
+@app.command()
+def rejects(
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Lines of ingested files that could not be placed (未能识别的行), with the reason."""
+    from cslog.report import tables
+
+    session = Session(store, config, quiet, json, format, output, language)
+    settings = session.config()
+    session.show(tables.rejects(session.store(settings).snapshot().rejects()), settings)

@@ -1,0 +1,39 @@
+"""`cslog demo` and `cslog warm`: the first minutes after the installation."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from cslog.commands import app
+from cslog.commands.session import LanguageOption, QuietOption, Session
+from cslog.errors import UsageError
+
+DEMO_MONTH = "2024-11"
+
+
+@app.command()
+def demo(quiet: QuietOption = False, language: LanguageOption = None) -> None:
+    """Ingest the invented shop of sample_logs into a store of its own and show its month (演示)."""
+    from cslog.commands.figures import kpi
+    from cslog.commands.files import ingest
+
+    samples = Path(__file__).resolve().parents[2] / "sample_logs"
+    if not samples.is_dir():
+        raise UsageError("sample_logs is not beside cslog", "run the demo from a checkout: python3 cli.py demo")
+    folder = tempfile.mkdtemp(prefix="cslog-demo-")
+    session = Session(quiet=quiet)
+    try:
+        session.say(f"cslog ingest {samples.name}")
+        ingest([str(samples)], store=folder, quiet=quiet, language=language)
+        session.say(f"cslog kpi --month {DEMO_MONTH}")
+        kpi(month=DEMO_MONTH, store=folder, quiet=quiet, language=language)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@app.command(hidden=True)
+def warm() -> None:
+    """Compile the kernels now, so that the first report does not wait for it."""
+    from cslog.kernels import attribution, concurrency, owners, threads  # noqa: F401  (importing compiles)

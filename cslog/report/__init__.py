@@ -1,0 +1,1 @@
+"""Finished rows → terminal, CSV, XLSX, Parquet, JSON, HTML. Formatting only, no arithmetic."""

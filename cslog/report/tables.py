@@ -1,0 +1,128 @@
+"""Sheets of everything that is not a figure: files read, store, metrics, readers, profiles, rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import polars as pl
+
+from cslog.metrics import METRICS
+from cslog.profile import Profile
+from cslog.report.sheet import Column, Sheet
+
+if TYPE_CHECKING:
+    from cslog.readers.base import Reader
+
+
+class IngestReport(Protocol):
+    """What `cslog ingest` has to say."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON of the command-line contract."""
+        ...
+
+
+def ingested(report: IngestReport, dry_run: bool) -> Sheet:
+    """What became of each file."""
+    document = report.as_dict()
+    totals = document["totals"]
+    columns = (
+        Column("path", "文件"),
+        Column("status", "状态"),
+        Column("reader", "格式"),
+        Column("encoding", "编码"),
+        Column("messages_read", "读取消息", "messages"),
+        Column("messages_new", "新消息", "messages"),
+        Column("orders_read", "读取订单", "orders"),
+        Column("orders_new", "新订单", "orders"),
+        Column("orders_changed", "变更订单", "orders"),
+        Column("rejects", "未识别行", "lines"),
+        Column("replaced_characters", "替换字符", "characters"),
+    )
+    rows = pl.DataFrame(
+        [{column.key: file[column.key] for column in columns} for file in document["files"]],
+        schema={column.key: pl.Int64 if column.unit else pl.String for column in columns},
+    )
+    title = (
+        f"{totals['ingested']} ingested, {totals['duplicate']} already there, {totals['failed']} failed: "
+        f"{totals['messages_new']:,} new messages, {totals['orders_new']:,} new orders, {totals['rejects']} rejects"
+    )
+    version = "kept nothing (--dry-run)" if dry_run else str(document["store_version"])
+    return Sheet("ingest", title, columns, rows, document, stamp=(("store version", version),))
+
+
+def status(status: Any) -> Sheet:
+    """What the store holds."""
+    document = status.as_dict()
+    columns = (
+        Column("shop", "店铺"),
+        Column("messages", "消息数", "messages"),
+        Column("buyers", "买家数", "people"),
+        Column("first_message_at", "最早消息", "instant"),
+        Column("last_message_at", "最晚消息", "instant"),
+        Column("days_covered", "有数据天数", "days"),
+        Column("days_missing", "缺失日期"),
+        Column("orders", "订单数", "orders"),
+        Column("orders_with_chat", "可关联订单", "orders"),
+        Column("orders_masked", "昵称打码订单", "orders"),
+    )
+    title = f"{status.store}: version {status.store_version}, {status.files} files, {status.rejects} rejected lines"
+    return Sheet("status", title, columns, status.shops, document)
+
+
+def metrics() -> Sheet:
+    """The metrics table."""
+    columns = (
+        Column("key", "指标"),
+        Column("zh", "名称"),
+        Column("unit", "单位"),
+        Column("what", "定义"),
+        Column("final", "定稿"),
+        Column("source", "来源"),
+    )
+    final = {None: "", "same_day": "day + 1", "next_day": "day + 2", "payment": "day + 5"}
+    rows = [
+        {
+            "key": metric.key,
+            "zh": metric.zh,
+            "unit": metric.unit,
+            "what": metric.what + (f" (needs a {metric.needs})" if metric.needs else ""),
+            "final": final[metric.final],
+            "source": metric.source,
+        }
+        for metric in METRICS
+    ]
+    return _of_records("metrics", "Figures (指标)", columns, rows)
+
+
+def readers(known: Iterable[Reader]) -> Sheet:
+    """The file formats."""
+    columns = (Column("id", "格式"), Column("title", "名称"), Column("title_zh", "中文名称"), Column("sign", "识别依据"))
+    rows = [{column.key: getattr(reader, column.key) for column in columns} for reader in known]
+    return _of_records("readers", "File formats (支持的格式)", columns, rows)
+
+
+def profiles(known: Iterable[Profile]) -> Sheet:
+    """The ways of counting, one row per switch."""
+    columns = (Column("profile", "口径"), Column("switch", "开关"), Column("value", "值"))
+    rows = [
+        {"profile": profile.id, "switch": name, "value": str(value)}
+        for profile in known
+        for name, value in msgspec.structs.asdict(profile).items()
+        if name != "id"
+    ]
+    return _of_records("profiles", "Ways of counting (口径)", columns, rows)
+
+
+def rejects(lines: pl.DataFrame) -> Sheet:
+    """Lines that no reader could place."""
+    columns = (Column("source_file", "文件"), Column("line", "行号"), Column("reason", "原因"), Column("text", "内容"))
+    rows = lines.select(column.key for column in columns)
+    return Sheet("rejects", f"{rows.height} lines without a place", columns, rows, {"rejects": ...})
+
+
+def _of_records(name: str, title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> Sheet:
+    frame = pl.DataFrame(rows, schema={column.key: pl.String for column in columns})
+    return Sheet(name, title, columns, frame, {name: ...})
