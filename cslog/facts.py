@@ -152,7 +152,8 @@ def _coded(messages: pl.DataFrame) -> tuple[_Names, pl.DataFrame]:
         f"{c}_code": pl.col(c).replace_strict(names, codes, default=None, return_dtype=pl.Int32).fill_null(-1)
         for c in columns
     }
-    return _Names(names), messages.with_columns(**coded).drop(columns)
+    main = pl.col("shop").replace_strict(names, codes, default=-2, return_dtype=pl.Int32)
+    return _Names(names), messages.with_columns(**coded, main_code=main).drop(columns)
 
 
 def _countable(messages: pl.DataFrame, profile: Profile) -> pl.DataFrame:
@@ -172,7 +173,15 @@ def _countable(messages: pl.DataFrame, profile: Profile) -> pl.DataFrame:
         .with_columns(
             visible=((pl.col("kind") != int(Kind.TEXT)) | (pl.col("characters") > 0)).cast(pl.Int8),
         )
-        .sort("buyer_key", "sent_at", "rank", "message_class", "agent_code")
+        .sort(
+            "buyer_key",
+            "sent_at",
+            "rank",
+            # Equal ranks (definitions 2): buyer, marker, then staff by name, the main account first.
+            pl.col("who").replace_strict({0: 0, 2: 1, 1: 2}, return_dtype=pl.Int8),
+            (pl.col("agent_code") != pl.col("main_code")),
+            "agent_code",
+        )
     )
 
 

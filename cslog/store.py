@@ -256,7 +256,7 @@ class Writer:
             nonlocal first, later
             there = known.select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
-            is_first = unknown.select(order).is_first_distinct()
+            is_first = unknown.select(pl.struct(order).is_first_distinct()).to_series()
             first = unknown.filter(is_first).join(there, on=order, how="anti")
             later = unknown.join(first.select(version), on=version, how="anti")
             return unknown.sort("buyer_key", "created_at", "order_id", "content_key")

@@ -208,6 +208,8 @@ def stated_agent(lines, shop, login, robots):
     speakers = set()
     for line in lines:
         sender = strip_site(line.sender)
+        if is_system(line.text):
+            continue
         if sender.startswith(shop + ":") and short_agent(sender, shop) not in robots:
             speakers.add(short_agent(sender, shop))
     if not speakers:
@@ -222,7 +224,8 @@ def copies_of(export, robots, as_of):
         if is_internal(block, export.shop):
             continue
         buyer, lines = strip_site(block.buyer), known_lines(block, as_of)
-        stated = stated_agent(lines, export.shop, export.login, robots)
+        # What a block states is read off the file, whatever instant a report looks back to.
+        stated = stated_agent(block.lines, export.shop, export.login, robots)
         for line in lines:
             sender = strip_site(line.sender)
             key = (buyer, sender, line.ts, kind_of(line.text), normalised(line.text))
@@ -252,7 +255,8 @@ def merge(shop, exports, robots, as_of):
     for (key, number), copies in groups.items():
         buyer, sender, ts, kind, text_key = key
         rank = max(copy.rank for copy in copies)
-        order = (ts, rank, sender != buyer, sender, kind, text_key, number)
+        side = 2 if sender != buyer else 1 if any(copy.sender_class == "transfer" for copy in copies) else 0
+        order = (ts, rank, side, sender, kind, text_key, number)
         by_buyer[buyer].append((order, copies))
     return {
         buyer: [merged_message(shop, copies, seq) for seq, (_, copies) in enumerate(sorted(entries))]
@@ -769,7 +773,7 @@ def money(cents, parts=1):
 MATURE_AFTER = {
     "inquiries_ordered_same_day": 0,
     "inquiries_paid_same_day": 0,
-    "inquiry_to_payment_same_day_rate": 0,
+    "inquiry_to_payment_same_day_rate": 1,
     "inquiries": 1,
     "inquiries_ordered": 1,
     "inquiries_paid_next_day": 1,
@@ -830,6 +834,24 @@ def people_of(rows_peer_days, split_by_agent):
     for p in rows_peer_days:
         groups[p.buyer, p.day].append(p)
     return list(groups.values())
+
+
+def with_the_buyers_hour(facts):
+    """Definitions 21: where rows are not split by agent, a buyer's day has one hour, that of the first thread."""
+    groups = defaultdict(list)
+    for fact in facts:
+        if fact.kind == "peer_day":
+            groups[fact.value.buyer, fact.day].append(fact)
+    hours = {}
+    for key, group in groups.items():
+        asked = [f for f in group if f.value.first_buyer_ts is not None]
+        first = (
+            min(asked, key=lambda f: f.value.first_buyer_ts)
+            if asked
+            else min(group, key=lambda f: f.value.first_seq)
+        )
+        hours[key] = first.hour
+    return [f._replace(hour=hours[f.value.buyer, f.day]) if f.kind == "peer_day" else f for f in facts]
 
 
 def person_class(person):
@@ -1023,6 +1045,8 @@ def report(
         facts, elig, data_end = shop_facts(shop, own_exports, orders[shop], P, rule, as_of, robots)
         facts = [f for f in facts if first_day <= f.day <= last_day]
         facts += concurrency_facts(facts, by, P)
+        if not split_by_agent:
+            facts = with_the_buyers_hour(facts)
 
         time_only = tuple(part for part in by if part != "agent")
         shop_totals = Counter()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import polars as pl
 
@@ -119,7 +120,7 @@ def date_in_name(name: str, seconds: list[int]) -> int:
 
 def passes_midnight(seconds: list[int]) -> bool:
     """Whether times of day in file order run over midnight, so that one date cannot be right for all."""
-    return any(before - after > _BACKWARD_STEP for before, after in zip(seconds, seconds[1:], strict=False))
+    return any(before - after > _BACKWARD_STEP for before, after in pairwise(seconds))
 
 
 def _moment(text: str, zone_name: str) -> int | None:

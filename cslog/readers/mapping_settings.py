@@ -16,18 +16,15 @@ import msgspec
 from cslog.clock import ZONE_NAME, zone
 from cslog.errors import UsageError
 
-_DATE_DIRECTIVES = re.compile(r"%-?[YyGCDFxcs]")
+_YEAR_DIRECTIVES = re.compile("%[YyGcxDF]")
+_DAY_DIRECTIVES = re.compile("%[djmbBaAUWuwV]")
 _GROUPS = {"time", "date", "sender", "text", "buyer", "agent", "role", "session"}
 _Complain = Callable[[str, str], NoReturn]
 _Compile = Callable[[str, str | None], re.Pattern[str] | None]
 _HINT = "see docs/mappings for examples"
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Unknown keys are errors."""
-
-
-class Time(_Strict):
+class Time(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the time is written. ``format`` is strptime's, or ``epoch_s``, ``epoch_ms``, ``iso``."""
 
     format: str = "iso"
@@ -42,10 +39,10 @@ class Time(_Strict):
     @property
     def without_date(self) -> bool:
         """Whether ``format`` is that of a time of day."""
-        return "%" in self.format and not _DATE_DIRECTIVES.search(self.format)
+        return "%" in self.format and not _YEAR_DIRECTIVES.search(self.format)
 
 
-class Role(_Strict):
+class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who is an agent: by the values of a column or group, by a list of names, or by a pattern of names."""
 
     column: str | None = None
@@ -57,7 +54,7 @@ class Role(_Strict):
     system: tuple[str, ...] = ()
 
 
-class Columns(_Strict):
+class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Names of the columns; compared without regard to blanks, ``_`` and case."""
 
     time: str
@@ -70,7 +67,7 @@ class Columns(_Strict):
     shop: str | None = None
 
 
-class _Settings(_Strict):
+class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     role: Role
     time: Time = Time()
     shop: str | None = None
@@ -79,14 +76,18 @@ class _Settings(_Strict):
     conversation: Literal["stream"] | None = None
 
 
-class TableSettings(_Settings, tag_field="format", tag="table", frozen=True):
+class TableSettings(
+    _Settings, tag_field="format", tag="table", frozen=True, forbid_unknown_fields=True, kw_only=True
+):
     """``format = "table"``: a delimited text or the sheets of a workbook."""
 
     columns: Columns
     delimiter: str | None = None
 
 
-class LinesSettings(_Settings, tag_field="format", tag="lines", frozen=True):
+class LinesSettings(
+    _Settings, tag_field="format", tag="lines", frozen=True, forbid_unknown_fields=True, kw_only=True
+):
     """``format = "lines"``: one regular expression finds the first line of each message."""
 
     pattern: str
@@ -154,6 +155,8 @@ def _check(path: str, settings: TableSettings | LinesSettings) -> None:
         wrong(where, 'names neither buyer nor session; for a channel of many say conversation = "stream"')
     if named and settings.conversation is not None:
         wrong("conversation", f'"stream" does not go with {" and ".join(named)}')
+    if time.without_date and _DAY_DIRECTIVES.search(time.format):
+        wrong("time.format", "has a day but no year, so no date can be told")
     if time.without_date and not ("date" in have or time.date_pattern or time.file_date):
         wrong("time.format", "has no date; give columns.date, date_pattern or file_date")
 

@@ -96,10 +96,12 @@ def text_table(decoded: Decoded, delimiter: str | None = None) -> Table | None:
     numbers: list[int] = []
     rejects: list[tuple[int, str, list[str]]] = []
     for number, cells, fits in _records(lines, start + 1, delimiter, width):
+        if not any(cell.strip(BLANKS) for cell in cells):
+            continue
         if fits:
             kept.append(cells if len(cells) == width else cells[:width])
             numbers.append(number)
-        elif any(cell.strip(BLANKS) for cell in cells):
+        else:
             reason = "a quote is never closed"
             if len(cells) != width:
                 reason = f"{len(cells)} cells instead of {width}"
@@ -152,8 +154,7 @@ def _records(
                 len(cells) > width and not any(cell.strip(BLANKS) for cell in cells[width:])
             )
             if fits and not feed.ended:
-                if len(cells) > 1 or cells[0].strip(BLANKS):
-                    yield first + 1, cells, True
+                yield first + 1, cells, True
             elif cells and feed.next - first == 1 and not feed.ended:
                 yield first + 1, cells, False
             elif lines[first].strip(BLANKS):
