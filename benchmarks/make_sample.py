@@ -241,7 +241,7 @@ def copied_window(chat: Chat) -> bytes:
     last_of_staff = max(index for index, m in enumerate(chat.messages) if m.sender != chat.buyer)
     for index, message in enumerate(chat.messages):
         if message.text.startswith("当前用户来自") or " 转交给 " in message.text:
-            lines.extend(message.text.split("，"))
+            lines.extend(message.text.split("\n"))
             continue
         if message.text == "你撤回了一条消息":
             lines.append(f"{message.sender} 撤回了一条消息")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -24,7 +25,8 @@ from cslog.readers.head import Head
 from cslog.store import LEDGER, Appended, Store, Writer, ledger_row
 
 _ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
-_IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_NOT_INPUT = re.compile(r"^(\..*|~\$.*|Thumbs\.db|desktop\.ini|readme(\..*)?|.*\.golden\..*)$", re.IGNORECASE)
+"""Names left out when a folder is walked: hidden and system files, descriptions, goldens."""
 _MAX_DEPTH = 3  # zip inside zip inside zip
 
 
@@ -92,7 +94,7 @@ class _Pending:
 
 
 def files_below(paths: list[str]) -> list[Path]:
-    """All files named by ``paths``, folders walked in sorted order, hidden and system files left out.
+    """All files named by ``paths``, folders walked in sorted order and without what is no input.
 
     Raises UsageError for a path that does not exist.
     """
@@ -105,7 +107,7 @@ def files_below(paths: list[str]) -> list[Path]:
             found += [
                 file
                 for parts, file in sorted(relative)
-                if parts[-1] not in _IGNORED and not any(part.startswith((".", "~$")) for part in parts)
+                if not any(_NOT_INPUT.match(part) for part in parts)
             ]
         elif path.exists():
             found.append(path)
@@ -193,7 +195,7 @@ def _unpacked(head: Head, depth: int) -> Iterator[tuple[FileReport, Head | None]
         with zipfile.ZipFile(io.BytesIO(head.data)) as archive:
             for member in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = _member_name(member)
-                if member.is_dir() or name.rsplit("/", 1)[-1] in _IGNORED or name.startswith("__MACOSX/"):
+                if member.is_dir() or name.startswith("__MACOSX/") or any(map(_NOT_INPUT.match, name.split("/"))):
                     continue
                 path = f"{head.path}/{name}"
                 try:

@@ -170,7 +170,7 @@ def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl
     open_days = {name: pl.col("last_received_day") + days > end_day for name, days in _DAYS_TO_FINAL.items()}
     values = {}
     for metric in METRICS:
-        value = _value(metric, split)
+        value = _value(metric, split, rows)
         values[metric.key] = pl.when(~open_days[metric.final].fill_null(False)).then(value) if metric.final else value
     waiting = [
         pl.when(open_days[metric.final].fill_null(False)).then(pl.lit(metric.key)) for metric in METRICS if metric.final
@@ -182,7 +182,7 @@ def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl
     )
 
 
-def _value(metric: Metric, split: Split) -> pl.Expr:
+def _value(metric: Metric, split: Split, rows: pl.DataFrame) -> pl.Expr:
     if metric.needs or (metric.shop_rows_only and split.by_agent):
         return pl.lit(None, pl.Int64 if metric.unit == "CNY" else pl.Float64)
     if metric.numerator is None:
@@ -191,10 +191,12 @@ def _value(metric: Metric, split: Split) -> pl.Expr:
         return pl.col(metric.numerator)
     numerator, denominator = pl.col(metric.numerator), pl.col(metric.denominator)
     if metric.unit == "CNY":  # cents, rounded half up
-        quotient = (2 * numerator + denominator).floordiv(2 * denominator)
-    else:
-        quotient = numerator / denominator
-    return pl.when(denominator > 0).then(quotient)
+        return pl.when(denominator > 0).then((2 * numerator + denominator).floordiv(2 * denominator))
+    # By numpy: Polars multiplies by the reciprocal where a column has one value, and then the last bit of
+    # a figure would depend on how many rows the report has.
+    parts, wholes = rows[metric.numerator].to_numpy(), rows[metric.denominator].to_numpy()
+    quotients = np.divide(parts, wholes, out=np.zeros(len(rows)), where=wholes > 0)
+    return pl.when(denominator > 0).then(pl.lit(pl.Series(quotients)))
 
 
 def _percentiles(partial: Partial, keys: list[str]) -> list[pl.DataFrame]:

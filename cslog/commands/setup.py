@@ -22,12 +22,14 @@ def demo(quiet: QuietOption = False, language: LanguageOption = None) -> None:
     samples = Path(__file__).resolve().parents[2] / "sample_logs"
     if not samples.is_dir():
         raise UsageError("sample_logs is not beside cslog", "run the demo from a checkout: python3 cli.py demo")
+    if Path.cwd() in samples.parents:
+        samples = samples.relative_to(Path.cwd())
     folder = tempfile.mkdtemp(prefix="cslog-demo-")
     session = Session(quiet=quiet)
     try:
-        session.say(f"cslog ingest {samples.name}")
+        session.say(f"$ cslog ingest {samples}")
         ingest([str(samples)], store=folder, quiet=quiet, language=language)
-        session.say(f"cslog kpi --month {DEMO_MONTH}")
+        session.say(f"$ cslog kpi --month {DEMO_MONTH}")
         kpi(month=DEMO_MONTH, store=folder, quiet=quiet, language=language)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -281,7 +281,11 @@ def _with_sides(rows: pl.DataFrame, settings: TableSettings | LinesSettings) -> 
         .when(agent)
         .then(pl.lit("agent"))
         .otherwise(pl.lit("buyer"))
-    ).with_columns(speaks=pl.col("side"))
+    ).with_columns(
+        speaks=pl.col("side"),
+        # Lines of the program itself often have no sender.
+        sender=pl.coalesce("sender", pl.when(pl.col("side").is_in(["system", "robot"])).then("role")),
+    )
 
 
 def _with_buyers(rows: pl.DataFrame, settings: TableSettings | LinesSettings) -> pl.DataFrame:
@@ -295,11 +299,11 @@ def _with_buyers(rows: pl.DataFrame, settings: TableSettings | LinesSettings) ->
 def _stream_buyers(rows: pl.DataFrame) -> Iterator[str | None]:
     """Who each line of a channel is spoken with: the addressed customer, the last one, else the next one."""
     sides, senders, texts = (rows[name].to_list() for name in ("side", "sender", "text"))
-    known = {
-        sender.casefold(): sender
-        for side, sender in zip(sides, senders, strict=True)
-        if side == "buyer" and sender
-    }
+    known: dict[str, str] = {}
+    for side, sender in zip(sides, senders, strict=True):
+        if side == "buyer" and sender:
+            known[sender] = sender
+            known.setdefault(sender.casefold(), sender)
     following: list[str | None] = []
     for side, sender in zip(reversed(sides), reversed(senders), strict=True):
         following.append(sender if side == "buyer" and sender else (following[-1] if following else None))
@@ -318,4 +322,7 @@ _ADDRESS = re.compile(r"\s*(?:<?@([^\s:,，：>]+)>?|([^\s:,，：]+)[:,，：])
 
 def _addressed(text: str, known: dict[str, str]) -> str | None:
     match = _ADDRESS.match(text)
-    return known.get((match.group(1) or match.group(2)).casefold()) if match else None
+    if match is None:
+        return None
+    nick = match.group(1) or match.group(2)
+    return known.get(nick) or known.get(nick.casefold())

@@ -177,7 +177,7 @@ def _check_pattern(settings: LinesSettings, compiled: _Compile, wrong: _Complain
 
 
 def _check_format(key: str, value: str, wrong: _Complain) -> None:
-    sample = datetime.datetime(2024, 2, 29, 13, 5, 7, tzinfo=datetime.UTC)
+    sample = datetime.datetime(2024, 3, 28, 13, 5, 7, tzinfo=datetime.UTC)
     try:
         datetime.datetime.strptime(sample.strftime(value), value)
     except ValueError:

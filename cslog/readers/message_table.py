@@ -263,6 +263,8 @@ def _with_speakers(rows: pl.DataFrame, shop: str | None, options: Options) -> pl
 
 def _sent_at(rows: pl.DataFrame, head: Head, batch: Batch) -> pl.Series:
     seconds = instants.wall_seconds(rows["time"])
+    if not seconds.null_count():
+        return seconds.alias("sent_at")
     of_day = instants.times_of_day(rows["time"])
     days = instants.days(rows["date"])
     if seconds.null_count() == rows.height == rows["date"].null_count() and of_day.drop_nulls().len():

@@ -96,7 +96,7 @@ def text_table(decoded: Decoded, delimiter: str | None = None) -> Table | None:
     numbers: list[int] = []
     rejects: list[tuple[int, str, list[str]]] = []
     for number, cells, fits in _records(lines, start + 1, delimiter, width):
-        if not any(cell.strip(BLANKS) for cell in cells):
+        if not cells[0] and not any(cell.strip(BLANKS) for cell in cells):
             continue
         if fits:
             kept.append(cells if len(cells) == width else cells[:width])

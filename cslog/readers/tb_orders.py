@@ -224,7 +224,7 @@ def cents(amount: str) -> int | None:
         exact = Decimal(plain) * 100
     except InvalidOperation:
         return None
-    return int(exact) if exact == exact.to_integral_value() and abs(exact) < 10**15 else None
+    return int(exact) if exact == exact.to_integral_value() and abs(exact) < 10**16 else None
 
 
 def _shown_id(cell: str) -> str:

@@ -17,7 +17,7 @@ KEY_COLUMNS = {
 }
 
 SHOWN = (
-    "buyers_consulted", "buyers_received", "reply_rate", "first_response_avg", "response_avg", "within_180s_rate",
+    "buyers_received", "reply_rate", "first_response_avg", "response_avg", "within_180s_rate",
     "answer_ratio", "inquiries", "inquiry_to_payment_rate", "sales_amount", "average_order_value",
 )  # fmt: skip
 """What a terminal of 100 columns shows; ``--metrics`` chooses others, files hold all."""
@@ -53,4 +53,5 @@ def sheet_of(answer: Answer, language: Language) -> Sheet:
             ),
         ),
         warnings=answer.warnings,
+        hides_empty=True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -48,7 +48,8 @@ class Sheet:
     document: dict[str, Any]
     shown: tuple[str, ...] = ()
     stamp: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    hides_empty: bool = False  # a terminal names rows without any figure below the table
 
     def visible(self) -> tuple[Column, ...]:
         """The columns that a terminal shows."""

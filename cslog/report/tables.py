@@ -50,7 +50,8 @@ def ingested(report: IngestReport, dry_run: bool) -> Sheet:
         f"{totals['messages_new']:,} new messages, {totals['orders_new']:,} new orders, {totals['rejects']} rejects"
     )
     version = "kept nothing (--dry-run)" if dry_run else str(document["store_version"])
-    return Sheet("ingest", title, columns, rows, document, stamp=(("store version", version),))
+    shown = ("path", "status", "reader", "messages_new", "orders_new", "orders_changed", "rejects")
+    return Sheet("ingest", title, columns, rows, document, shown=shown, stamp=(("store version", version),))
 
 
 def status(status: Any) -> Sheet:
@@ -94,7 +95,7 @@ def metrics() -> Sheet:
         }
         for metric in METRICS
     ]
-    return _of_records("metrics", "Figures (指标)", columns, rows)
+    return _of_records("metrics", "Figures (指标)", columns, rows, shown=("key", "zh", "unit", "what"))
 
 
 def readers(known: Iterable[Reader]) -> Sheet:
@@ -123,6 +124,8 @@ def rejects(lines: pl.DataFrame) -> Sheet:
     return Sheet("rejects", f"{rows.height} lines without a place", columns, rows, {"rejects": ...})
 
 
-def _of_records(name: str, title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> Sheet:
+def _of_records(
+    name: str, title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], shown: tuple[str, ...] = ()
+) -> Sheet:
     frame = pl.DataFrame(rows, schema={column.key: pl.String for column in columns})
-    return Sheet(name, title, columns, frame, {name: ...})
+    return Sheet(name, title, columns, frame, {name: ...}, shown)

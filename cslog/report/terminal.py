@@ -15,33 +15,54 @@ from rich.text import Text
 from cslog.report.sheet import Column, Language, Sheet, shown_text
 
 _WIDTH_ELSEWHERE = 100  # cron mail and pipes have no width of their own
-_WIDEST_TEXT = 60
+_LONG = 40  # texts longer than this may be folded; figures and names never are
+_LEAST = 24  # room for a folded text
 
 
 def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
-    """The table as text, at most as wide as its values need."""
+    """The table as text, as wide as its values need."""
     columns = sheet.visible()
-    rows = [
-        [shown_text(value, column.unit) for value, column in zip(row, columns, strict=True)]
-        for row in sheet.rows.select(column.key for column in columns).iter_rows()
-    ]
+    rows, silent = [], []
+    for row in sheet.rows.select(column.key for column in columns).iter_rows():
+        cells = [shown_text(value, column.unit) for value, column in zip(row, columns, strict=True)]
+        names = [cell for cell, column in zip(cells, columns, strict=True) if not column.unit]
+        figures = [value for value, column in zip(row, columns, strict=True) if column.unit]
+        if sheet.hides_empty and all(value in (None, 0) for value in figures):
+            silent.append(" ".join(names))
+        else:
+            rows.append(cells)
     table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    needed = 0
     for position, column in enumerate(columns):
         widest = max((cell_len(row[position]) for row in rows), default=0)
+        heading = _wrapped(column, language, widest)
+        width = max(widest, *(cell_len(line) for line in heading.split("\n")))
+        folds = not column.unit and widest > _LONG
+        needed += (_LEAST if folds else width) + 1
         table.add_column(
-            _wrapped(column, language, widest),
+            Text(heading),
             justify="right" if column.unit else "left",
-            no_wrap=widest <= _WIDEST_TEXT,
+            width=None if folds else width,
+            min_width=_LEAST if folds else None,
+            no_wrap=not folds,
             overflow="fold",
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     buffer = io.StringIO()
     console = Console(
-        file=buffer, width=_width(), force_terminal=colour, no_color=not colour, highlight=False, markup=False
+        file=buffer,
+        width=max(_width(), needed),
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
     )
     console.print(table if rows else Text(f"{sheet.title}\n(no rows)"))
-    for name, value in sheet.stamp:
+    notes = list(sheet.stamp)
+    if silent:
+        notes.insert(0, ("nothing in these columns 无数据", ", ".join(silent)))
+    for name, value in notes:
         console.print(Text(f"{name}: {value}", style="dim"), overflow="fold")
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().split("\n")) + "\n"
 
@@ -50,13 +71,13 @@ def _width() -> int:
     if os.environ.get("COLUMNS", "").isdigit():
         return int(os.environ["COLUMNS"])
     if sys.stdout.isatty():
-        return max(_WIDTH_ELSEWHERE, os.get_terminal_size(sys.stdout.fileno()).columns)
+        return os.get_terminal_size(sys.stdout.fileno()).columns
     return _WIDTH_ELSEWHERE
 
 
-def _wrapped(column: Column, language: Language, value_width: int) -> Text:
+def _wrapped(column: Column, language: Language, value_width: int) -> str:
     """The heading in lines that are hardly wider than the values below."""
-    width = max(value_width, 8)
+    width = max(value_width, 6)
     pieces = column.title(language).split(" ") if language == "en" else list(column.title(language))
     joint = " " if language == "en" else ""
     lines: list[str] = []
@@ -65,4 +86,4 @@ def _wrapped(column: Column, language: Language, value_width: int) -> Text:
             lines[-1] += joint + piece
         else:
             lines.append(piece)
-    return Text("\n".join(lines))
+    return "\n".join(lines)

@@ -13,7 +13,9 @@ from cslog.readers.head import Head
 
 def at(text: str) -> int:
     """Wall seconds of ``2026-09-01 10:00:00``."""
-    return (datetime.datetime.fromisoformat(text) - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
+    return (datetime.datetime.fromisoformat(text) - datetime.datetime(1970, 1, 1)) // datetime.timedelta(
+        seconds=1
+    )
 
 
 def workbook(path: str, sheets: dict[str, list[list[Any]]]) -> Head:

@@ -39,7 +39,16 @@ def test_benchmark_layout_with_roles_in_the_sender_column() -> None:
     )
     batch = read(text_file("a.csv", content, "gb18030"))
     assert rows(batch, "line", "buyer", "sender", "side", "agent", "sent_at", "text", "auto") == [
-        (2, "buyer_a", "buyer_a", "buyer", "某旗舰店:小美", at("2026-09-01 10:00:00"), "在吗\n有货吗, 亲", False),
+        (
+            2,
+            "buyer_a",
+            "buyer_a",
+            "buyer",
+            "某旗舰店:小美",
+            at("2026-09-01 10:00:00"),
+            "在吗\n有货吗, 亲",
+            False,
+        ),
         (4, "buyer_a", "某旗舰店:小美", "agent", "某旗舰店:小美", at("2026-09-01 10:00:09"), "在的", False),
     ]
     assert batch.shop == "某旗舰店"
@@ -257,8 +266,14 @@ def test_rounded_ids_refuse_the_file() -> None:
         read(text_file("a.csv", content))
     header = ["会话ID", "发送者", "角色", "时间", "内容"]
     with pytest.raises(ReadError, match="rounded"):
-        read(workbook("a.xlsx", {"s": [header, [3515313147329124123, "b", "客户", "2026-09-01 10:00:00", "x"]]}))
-    batch = read(workbook("a.xlsx", {"s": [header, ["3515313147329124096", "b", "客户", "2026-09-01 10:00:00", "x"]]}))
+        read(
+            workbook(
+                "a.xlsx", {"s": [header, [3515313147329124123, "b", "客户", "2026-09-01 10:00:00", "x"]]}
+            )
+        )
+    batch = read(
+        workbook("a.xlsx", {"s": [header, ["3515313147329124096", "b", "客户", "2026-09-01 10:00:00", "x"]]})
+    )
     assert rows(batch, "buyer") == [("b",)]
 
 
@@ -299,7 +314,9 @@ def test_workbook_with_a_sheet_per_customer_of_4_4() -> None:
         ("chat_2026-09-01.xlsx", ["23:59:00", "00:01:00"], "past midnight"),
     ],
 )
-def test_times_without_a_date_refuse_the_file_rather_than_guess(name: str, times: list[str], problem: str) -> None:
+def test_times_without_a_date_refuse_the_file_rather_than_guess(
+    name: str, times: list[str], problem: str
+) -> None:
     rows_ = [["buyer_a", 1, time, "在吗", "buyer_a", "客户"] for time in times]
     with pytest.raises(ReadError, match=problem) as caught:
         read(workbook(name, {"buyer_a": [SCRIPT_HEADER, *rows_]}))
