@@ -15,6 +15,7 @@ from cslog.profile import Profile
 RULES = ("order_first", "order", "payment")
 """Attribution rules (绩效判定规则)."""
 
+
 @dataclass(frozen=True)
 class Question:
     """What a report is asked for."""
@@ -32,7 +33,8 @@ class Question:
         unknown = [name for name in self.by if name not in partials.DIMENSIONS]
         if unknown or not self.by:
             raise UsageError(
-                f"cannot report by {', '.join(unknown) or 'nothing'}", f"use any of: {', '.join(partials.DIMENSIONS)}"
+                f"cannot report by {', '.join(unknown) or 'nothing'}",
+                f"use any of: {', '.join(partials.DIMENSIONS)}",
             )
         if self.attribution not in RULES:
             raise UsageError(f"no attribution rule {self.attribution!r}", f"use one of: {', '.join(RULES)}")
@@ -63,7 +65,10 @@ class Answer:
         """The head of the JSON of the command-line contract."""
         period = self.question.period
         return {
-            "period": {"from": str(clock.date_of(period.first_day)), "to": str(clock.date_of(period.last_day))},
+            "period": {
+                "from": str(clock.date_of(period.first_day)),
+                "to": str(clock.date_of(period.last_day)),
+            },
             "by": list(self.by),
             "profile": self.profile.id,
             "attribution": self.question.attribution,

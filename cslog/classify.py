@@ -5,6 +5,7 @@ or a marked auto reply (formats 6, kpi-spec M1 and M2). Pure Polars expressions,
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import polars as pl
 
@@ -16,35 +17,46 @@ AUTO_MARKER = r"^\s*[\[(（【]自动回复[\])）】]\s*"
 TRANSFER = r"^由\s*(.+?)\s*转交给\s*(.+?)\s*(?:[，,。]?\s*原因[：:][\s\S]*)?$"
 """``由 服务助手 转交给 客服A``, with or without blanks, with or without a reason."""
 
-_SYSTEM = r"^(?:" + "|".join(
-    [
-        r"(?:当前|该)用户来自[\s\S]*",
-        r"买家正在浏览.*",
-        r"买家从.{1,20}进入.*",
-        r"您有一条店铺消息.*",
-        r"您可能关心以下内容[\s\S]*",
-        r"(?:平台提示|系统提示|系统提醒)(?:[：:][\s\S]*)?",
-        r"温馨提示[：:].{1,60}正在为您服务。?",
-        r"您发送了一个振屏。?",
-        r"对方向您发送了一个振屏。?",
-        r"请确认收货地址",
-        r"账号信息保护显示",
-    ]
-) + r")$"
+_SYSTEM = (
+    r"^(?:"
+    + "|".join(
+        [
+            r"(?:当前|该)用户来自[\s\S]*",
+            r"买家正在浏览.*",
+            r"买家从.{1,20}进入.*",
+            r"您有一条店铺消息.*",
+            r"您可能关心以下内容[\s\S]*",
+            r"(?:平台提示|系统提示|系统提醒)(?:[：:][\s\S]*)?",
+            r"温馨提示[：:].{1,60}正在为您服务。?",
+            r"您发送了一个振屏。?",
+            r"对方向您发送了一个振屏。?",
+            r"请确认收货地址",
+            r"账号信息保护显示",
+        ]
+    )
+    + r")$"
+)
 """Lines that the client writes into a conversation."""
 
 _RECALL = r"^(?:.{0,60}撤回了(?:一|1)条消息|消息已撤回)$"
 
-_KINDS = (
-    (r"^\[图片\]$|^https?://img\.alicdn\.com/\S+$|^<img\s[^>]*>$", Kind.IMAGE),
-    (r"^\[卡片\]$|^请在客户端查看原始聊天记录，网页版无法展示$", Kind.CARD),
-    (r"^\[语音\]$|^<recognition>[\s\S]*\.amr$", Kind.VOICE),
-    (r"^\[视频\]$", Kind.VIDEO),
-    (r"^\[文件\]$", Kind.FILE),
-    (r"^\[链接\]$", Kind.LINK),
-    (r"^\[位置\]$", Kind.LOCATION),
-    (r"^\[表情\]$", Kind.STICKER),
-    (r"^\[未知\]$", Kind.UNKNOWN),
+_PLACEHOLDERS = {
+    "[图片]": Kind.IMAGE,
+    "[卡片]": Kind.CARD,
+    "请在客户端查看原始聊天记录，网页版无法展示": Kind.CARD,
+    "[语音]": Kind.VOICE,
+    "[视频]": Kind.VIDEO,
+    "[文件]": Kind.FILE,
+    "[链接]": Kind.LINK,
+    "[位置]": Kind.LOCATION,
+    "[表情]": Kind.STICKER,
+    "[未知]": Kind.UNKNOWN,
+}
+"""What the client writes instead of anything that is not text."""
+
+_RAW_KINDS = (
+    (r"^https?://img\.alicdn\.com/\S+$|^<img\s[^>]*>$", Kind.IMAGE),
+    (r"^<recognition>[\s\S]*\.amr$", Kind.VOICE),
 )
 
 
@@ -81,10 +93,16 @@ def transfer_parties(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 def kind(text: pl.Expr) -> pl.Expr:
     """The ``Kind`` code of a text."""
     trimmed = text.str.strip_chars()
-    result = pl.when(is_recall(trimmed)).then(pl.lit(int(Kind.RECALL), pl.Int8))
-    for pattern, code in _KINDS:
-        result = result.when(trimmed.str.contains(pattern)).then(pl.lit(int(code), pl.Int8))
-    return result.otherwise(pl.lit(int(Kind.TEXT), pl.Int8))
+    raw: Any = pl.when(is_recall(trimmed)).then(pl.lit(int(Kind.RECALL), pl.Int8))
+    for pattern, code in _RAW_KINDS:
+        raw = raw.when(trimmed.str.contains(pattern)).then(pl.lit(int(code), pl.Int8))
+    placeholder = trimmed.replace_strict(
+        list(_PLACEHOLDERS),
+        [int(code) for code in _PLACEHOLDERS.values()],
+        default=None,
+        return_dtype=pl.Int8,
+    )
+    return pl.coalesce(placeholder, raw, pl.lit(int(Kind.TEXT), pl.Int8))
 
 
 def characters(text: pl.Expr, message_kind: pl.Expr) -> pl.Expr:

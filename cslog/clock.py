@@ -103,7 +103,11 @@ class Period:
 
     @classmethod
     def of(
-        cls, month: str | None = None, day: str | None = None, first: str | None = None, last: str | None = None
+        cls,
+        month: str | None = None,
+        day: str | None = None,
+        first: str | None = None,
+        last: str | None = None,
     ) -> Period:
         """The period of ``--month``, ``--day``, or ``--from`` and ``--to``; exactly one of the three."""
         given = [month is not None, day is not None, first is not None or last is not None]

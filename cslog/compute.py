@@ -133,14 +133,21 @@ class _Loader:
             return facts
         whole = pl.concat([messages.join(people, on="buyer_key", how="semi"), later])
         nothing = pl.DataFrame(schema=facts.orders.schema).select(facts_module.ORDER_COLUMNS)
-        turns = facts_module.compute(whole, nothing, self._task.profile, self._task.rule, self._task.data_ends).turns
+        turns = facts_module.compute(
+            whole, nothing, self._task.profile, self._task.rule, self._task.data_ends
+        ).turns
         key = ["shop", "agent", "buyer_key", "open_at"]
         found = turns.select(*key, late_found="late_s").unique(key)
-        turns = facts.turns.join(found, on=key, how="left", nulls_equal=True, maintain_order="left").with_columns(
-            late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s"))
-        )
+        turns = facts.turns.join(
+            found, on=key, how="left", nulls_equal=True, maintain_order="left"
+        ).with_columns(late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s")))
         return Facts(
-            turns.drop("late_found"), facts.sessions, facts.peer_days, facts.messages, facts.autos, facts.orders
+            turns.drop("late_found"),
+            facts.sessions,
+            facts.peer_days,
+            facts.messages,
+            facts.autos,
+            facts.orders,
         )
 
     def _between(self, low: int, high: int) -> pl.LazyFrame:

@@ -80,4 +80,6 @@ def load(path: str | None) -> Config:
 def store_folder(option: str | None, config: Config) -> Path:
     """``--store``, else ``$CSLOG_STORE``, else ``store`` of the configuration, else the user's data folder."""
     named = option or os.environ.get("CSLOG_STORE") or config.store
-    return Path(named).expanduser() if named else platformdirs.user_data_path("cslog", appauthor=False) / "store"
+    return (
+        Path(named).expanduser() if named else platformdirs.user_data_path("cslog", appauthor=False) / "store"
+    )

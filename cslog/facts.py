@@ -22,7 +22,16 @@ COLUMNS = [
 ]  # fmt: skip
 """Columns of schema.MESSAGES that facts need."""
 
-ORDER_COLUMNS = ["shop", "order_id", "buyer_key", "joinable", "created_at", "paid_at", "amount_cents", "items"]
+ORDER_COLUMNS = [
+    "shop",
+    "order_id",
+    "buyer_key",
+    "joinable",
+    "created_at",
+    "paid_at",
+    "amount_cents",
+    "items",
+]
 """Columns of folded orders that facts need."""
 
 
@@ -55,8 +64,12 @@ def fold_orders(versions: pl.LazyFrame, as_of: int | None) -> pl.DataFrame:
     order = ["platform", "shop", "order_id"]
     if as_of is not None:
         paid = pl.col("paid_at")
-        versions = versions.filter(pl.col("created_at") <= as_of).with_columns(paid_at=pl.when(paid <= as_of).then(paid))
-    known = versions.group_by(order).agg(first_created=pl.col("created_at").min(), first_paid=pl.col("paid_at").min())
+        versions = versions.filter(pl.col("created_at") <= as_of).with_columns(
+            paid_at=pl.when(paid <= as_of).then(paid)
+        )
+    known = versions.group_by(order).agg(
+        first_created=pl.col("created_at").min(), first_paid=pl.col("paid_at").min()
+    )
     current = (
         versions.sort(
             pl.col("state"),
@@ -107,8 +120,12 @@ class _Names:
 
     def of(self, column: str) -> pl.Expr:
         codes = pl.col(column).cast(pl.Int64)
-        return pl.when(codes >= 0).then(codes).replace_strict(
-            pl.int_range(len(self.names), eager=True), self.names, default=None, return_dtype=pl.String
+        return (
+            pl.when(codes >= 0)
+            .then(codes)
+            .replace_strict(
+                pl.int_range(len(self.names), eager=True), self.names, default=None, return_dtype=pl.String
+            )
         )
 
     def to_series(self, codes: np.ndarray) -> pl.Series:
@@ -209,7 +226,13 @@ def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict
     origin, target = (_array(rows, f"transfer_{end}_code", np.int32) for end in ("from", "to"))
     gap = profile.max_wait_s or profile.session_gap_s
     owner = owners.infer_owners(
-        people.starts, at, who, _array(rows, "agent_code", np.int32), _array(rows, "exporter_code", np.int32), target, gap
+        people.starts,
+        at,
+        who,
+        _array(rows, "agent_code", np.int32),
+        _array(rows, "exporter_code", np.int32),
+        target,
+        gap,
     )
     voided, reopened = owners.transfer_effects(
         people.starts, at, who, owner, origin, target, profile.max_wait_s, profile.transfer == "neutral"
@@ -239,8 +262,12 @@ def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict
     )  # fmt: skip
 
 
-def _thread_columns(walked: _Walked, thread: np.ndarray, people: _People, names: _Names) -> dict[str, pl.Series]:
-    return people.columns(walked.thread_buyer[thread]) | {"agent": names.to_series(walked.thread_agent[thread])}
+def _thread_columns(
+    walked: _Walked, thread: np.ndarray, people: _People, names: _Names
+) -> dict[str, pl.Series]:
+    return people.columns(walked.thread_buyer[thread]) | {
+        "agent": names.to_series(walked.thread_agent[thread])
+    }
 
 
 def _peer_days(
@@ -276,13 +303,18 @@ def _peer_days(
         rows.with_row_index("row")
         .filter(pl.col("who") == 2)
         .with_columns(
-            person=np.searchsorted(people.starts, np.flatnonzero(_array(rows, "who", np.int8) == 2), side="right") - 1,
+            person=np.searchsorted(
+                people.starts, np.flatnonzero(_array(rows, "who", np.int8) == 2), side="right"
+            )
+            - 1,
             day=(pl.col("sent_at") - profile.day_cut_s).floordiv(threads.DAY),
         )
     )
     key = ["person", "agent_code", "day"]
     for flag, end in (("forwarded_out", "transfer_from_code"), ("forwarded_in", "transfer_to_code")):
-        moved = markers.select("person", pl.col(end).alias("agent_code"), "day", pl.lit(True).alias(flag)).unique()
+        moved = markers.select(
+            "person", pl.col(end).alias("agent_code"), "day", pl.lit(True).alias(flag)
+        ).unique()
         frame = frame.join(moved, on=key, how="left", maintain_order="left").with_columns(
             pl.col(flag).fill_null(False)
         )

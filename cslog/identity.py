@@ -8,6 +8,7 @@ happens when a report is computed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -52,7 +53,9 @@ def is_masked(buyer: pl.Expr) -> pl.Expr:
     return buyer.str.contains("*", literal=True)
 
 
-def canonical_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def canonical_messages(
+    batch: Batch, accounts: Accounts, source_file: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Messages of one file as schema.MESSAGES, and schema.REJECTS of those whose sender has no place.
 
     Raises ReadError when the file's shop is unknown.
@@ -63,7 +66,9 @@ def canonical_messages(batch: Batch, accounts: Accounts, source_file: str) -> tu
     )
     file_shop = batch.shop or _shop_among(raw["sender"]) or accounts.shop
     if file_shop is None:
-        raise ReadError(f"{source_file}: the file does not say which shop it is from", "give it by --shop NAME")
+        raise ReadError(
+            f"{source_file}: the file does not say which shop it is from", "give it by --shop NAME"
+        )
     shop = accounts.canonical_shop(accounts.shop or file_shop)
     names = _Names(file_shop, shop, accounts.robots, accounts.staff)
     exporter = names.short(batch.exporter) if batch.exporter else None
@@ -97,17 +102,22 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
     """Orders of one file as schema.ORDERS. Raises ReadError when a row's shop is unknown."""
     assert batch.orders is not None
     raw = batch.orders.with_columns(plain_account(pl.col("buyer")).fill_null(""))
-    given = pl.lit(accounts.shop) if accounts.shop else pl.col("shop").fill_null(pl.lit(batch.shop, pl.String))
+    given = (
+        pl.lit(accounts.shop) if accounts.shop else pl.col("shop").fill_null(pl.lit(batch.shop, pl.String))
+    )
     raw = raw.with_columns(shop=given.str.strip_chars())
     nameless = raw.filter(pl.col("shop").is_null() | (pl.col("shop") == ""))
     if nameless.height:
         raise ReadError(
-            f"{source_file}, line {nameless['line'][0]}: no 店铺名称 (shop name)", "give the shop by --shop NAME"
+            f"{source_file}, line {nameless['line'][0]}: no 店铺名称 (shop name)",
+            "give the shop by --shop NAME",
         )
     aliases = accounts.aliases or {}
     raw = raw.with_columns(pl.col("shop").replace(aliases) if aliases else pl.col("shop"))
     content = [name for name in schema.RAW_ORDERS if name != "line"]
-    written = raw.select(pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR))
+    written = raw.select(
+        pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR)
+    )
     return raw.with_columns(
         month=_month(pl.col("created_at")),
         platform=pl.lit(batch.platform),
@@ -193,8 +203,8 @@ def _with_class(frame: pl.DataFrame, names: _Names, internal: frozenset[str]) ->
         (side == "robot", MessageClass.AUTO, "robot account"),
         (marked, MessageClass.AUTO, "marker"),
     ]
-    message_class = pl.when(decisions[0][0]).then(pl.lit(int(decisions[0][1]), pl.Int8))
-    rule = pl.when(decisions[0][0]).then(pl.lit(decisions[0][2]))
+    message_class: Any = pl.when(decisions[0][0]).then(pl.lit(int(decisions[0][1]), pl.Int8))
+    rule: Any = pl.when(decisions[0][0]).then(pl.lit(decisions[0][2]))
     for condition, code, name in decisions[1:]:
         message_class = message_class.when(condition).then(pl.lit(int(code), pl.Int8))
         rule = rule.when(condition).then(pl.lit(name))
@@ -244,17 +254,36 @@ def _with_keys(frame: pl.DataFrame, platform: str, shop: str) -> pl.DataFrame:
             separator=_SEPARATOR,
         )
     )
-    frame = frame.with_columns(message_key=_hashes(written.to_series()), buyer_key=_buyer_keys(frame, platform))
-    return frame.with_columns(
-        rank=pl.int_range(pl.len()).over("buyer_key", "sent_at"),
-        occurrence=pl.int_range(pl.len()).over("buyer_key", "sent_at", "message_key"),
+    frame = frame.with_columns(
+        message_key=_hashes(written.to_series()), buyer_key=_buyer_keys(frame, platform)
     )
+    return frame.with_columns(
+        rank=_equal_before(frame, "buyer_key", "sent_at"),
+        occurrence=_equal_before(frame, "buyer_key", "sent_at", "message_key"),
+    )
+
+
+def _equal_before(frame: pl.DataFrame, *columns: str) -> pl.Series:
+    """For each row, how many rows before it are equal in ``columns``."""
+    # By one sort: a Polars window over groups of one or two rows costs twenty times as much.
+    keys = [frame[name].to_numpy() for name in columns]
+    order = np.lexsort(keys[::-1])
+    changes = np.zeros(order.size, dtype=bool)
+    for key in keys:
+        changes[1:] |= key[order][1:] != key[order][:-1]
+    position = np.arange(order.size)
+    group_start = np.maximum.accumulate(np.where(changes, position, 0))
+    before = np.empty(order.size, dtype=np.int32)
+    before[order] = position - group_start
+    return pl.Series(before)
 
 
 def _buyer_keys(frame: pl.DataFrame, platform: str) -> pl.Series:
     """Keys of (platform, shop, buyer); only distinct buyers are hashed."""
     people = frame.select("shop", "buyer").unique()
-    written = people.select(pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)).to_series()
+    written = people.select(
+        pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)
+    ).to_series()
     keyed = people.with_columns(buyer_key=_hashes(written))
     return frame.select("shop", "buyer").join(keyed, on=["shop", "buyer"], how="left", maintain_order="left")[
         "buyer_key"

@@ -105,9 +105,7 @@ def files_below(paths: list[str]) -> list[Path]:
             inside = (file for file in path.rglob("*") if file.is_file())
             relative = ((file.relative_to(path).parts, file) for file in inside)
             found += [
-                file
-                for parts, file in sorted(relative)
-                if not any(_NOT_INPUT.match(part) for part in parts)
+                file for parts, file in sorted(relative) if not any(_NOT_INPUT.match(part) for part in parts)
             ]
         elif path.exists():
             found.append(path)
@@ -195,7 +193,11 @@ def _unpacked(head: Head, depth: int) -> Iterator[tuple[FileReport, Head | None]
         with zipfile.ZipFile(io.BytesIO(head.data)) as archive:
             for member in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = _member_name(member)
-                if member.is_dir() or name.startswith("__MACOSX/") or any(map(_NOT_INPUT.match, name.split("/"))):
+                if (
+                    member.is_dir()
+                    or name.startswith("__MACOSX/")
+                    or any(map(_NOT_INPUT.match, name.split("/")))
+                ):
                     continue
                 path = f"{head.path}/{name}"
                 try:
@@ -260,7 +262,9 @@ def _resolve(
         report.rejects += frame.height
         pending.rejects.append(
             frame.select(
-                pl.lit(path).alias("source_file"), pl.lit(report.sha256, pl.String).alias("sha256"), *schema.REJECTS
+                pl.lit(path).alias("source_file"),
+                pl.lit(report.sha256, pl.String).alias("sha256"),
+                *schema.REJECTS,
             )
         )
 

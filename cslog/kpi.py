@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+
 import polars as pl
 
 from cslog import clock, metrics
@@ -33,7 +34,11 @@ def report(
     split = Split(dimensions, question.period, profile.day_cut_s)
     known = _known_shops(snapshot)
     wanted = _wanted_shops(question, config, known)
-    ends = {shop: question.as_of if question.as_of is not None else end for shop, end in known.items() if shop in wanted}
+    ends = {
+        shop: question.as_of if question.as_of is not None else end
+        for shop, end in known.items()
+        if shop in wanted
+    }
     tasks = list(_plan(question, snapshot, split, profile, ends))
     merged = local.run(tasks, split, on_done)
     frame = metrics.finalize(merged, split, ends)
@@ -54,8 +59,10 @@ def report(
 def _known_shops(snapshot: Snapshot) -> dict[str, int]:
     """Last message second of every shop; a shop that only has orders ends with its last order."""
     ends = snapshot.data_ends()
-    orders = snapshot.order_versions().group_by("shop").agg(
-        pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max()).alias("end")
+    orders = (
+        snapshot.order_versions()
+        .group_by("shop")
+        .agg(pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max()).alias("end"))
     )
     return {row["shop"]: row["end"] for row in orders.collect().iter_rows(named=True)} | ends
 

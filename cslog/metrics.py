@@ -158,7 +158,8 @@ def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl
     present = set(rows.columns)
     measures = {name for m in METRICS for name in (m.numerator, m.denominator) if name}
     rows = rows.with_columns(
-        [pl.col(name).fill_null(0) for name in measures & present] + [pl.lit(0).alias(n) for n in measures - present]
+        [pl.col(name).fill_null(0) for name in measures & present]
+        + [pl.lit(0).alias(n) for n in measures - present]
     )
     if "last_received_day" not in rows.columns:
         rows = rows.with_columns(last_received_day=pl.lit(None, pl.Int64))
@@ -171,9 +172,13 @@ def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl
     values = {}
     for metric in METRICS:
         value = _value(metric, split, rows)
-        values[metric.key] = pl.when(~open_days[metric.final].fill_null(False)).then(value) if metric.final else value
+        values[metric.key] = (
+            pl.when(~open_days[metric.final].fill_null(False)).then(value) if metric.final else value
+        )
     waiting = [
-        pl.when(open_days[metric.final].fill_null(False)).then(pl.lit(metric.key)) for metric in METRICS if metric.final
+        pl.when(open_days[metric.final].fill_null(False)).then(pl.lit(metric.key))
+        for metric in METRICS
+        if metric.final
     ]
     return (
         rows.with_columns(immature=pl.concat_list(waiting).list.drop_nulls().list.sort())
@@ -229,7 +234,9 @@ def _concurrency(partial: Partial, split: Split) -> pl.DataFrame:
     spans = partial.spans.sort(group)
     sizes = spans.group_by(group, maintain_order=True).len()
     starts = np.concatenate([[0], sizes["len"].cum_sum().to_numpy()]).astype(np.int64)
-    day_start = np.ascontiguousarray((sizes["day"] * clock.DAY_SECONDS + split.day_cut_s).to_numpy(), dtype=np.int64)
+    day_start = np.ascontiguousarray(
+        (sizes["day"] * clock.DAY_SECONDS + split.day_cut_s).to_numpy(), dtype=np.int64
+    )
     swept = concurrency.sweep(
         starts,
         np.ascontiguousarray(spans["first_at"].to_numpy(), dtype=np.int64),

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from cslog import clock
 from cslog.clock import Period
-from cslog.facts import Facts
 from cslog.profile import Profile
+
+if TYPE_CHECKING:
+    from cslog.facts import Facts
 
 DIMENSIONS = ("shop", "agent", "day", "hour", "week", "month")
 """What a report can be split by; the shop always is."""
@@ -95,7 +97,9 @@ def partial_of(facts: Facts, split: Split, profile: Profile, agents: frozenset[s
     wanted = only & present
 
     turns = split.keyed(facts.turns.filter(wanted & pl.col("counted")), pl.col("day"), pl.col("open_at"))
-    sessions = split.keyed(facts.sessions.filter(wanted & pl.col("counted")), pl.col("day"), pl.col("first_at"))
+    sessions = split.keyed(
+        facts.sessions.filter(wanted & pl.col("counted")), pl.col("day"), pl.col("first_at")
+    )
     messages = split.keyed(facts.messages.filter(wanted), pl.col("day"), pl.col("at"))
     autos = split.keyed(facts.autos.filter(wanted), split.business_day("at"), pl.col("at"))
     units = split.keyed(
@@ -114,7 +118,9 @@ def partial_of(facts: Facts, split: Split, profile: Profile, agents: frozenset[s
     tables = [
         _turn_sums(turns, split.keys),
         _unit_sums(units, split.keys),
-        messages.filter("counted").group_by(split.keys).agg(
+        messages.filter("counted")
+        .group_by(split.keys)
+        .agg(
             buyer_messages=pl.col("from_buyer").sum(),
             agent_messages=(~pl.col("from_buyer")).sum(),
             agent_characters=pl.col("characters").filter(~pl.col("from_buyer")).sum(),

@@ -165,7 +165,9 @@ class Store:
         newest = _open(self.folder / "ledger").version()
         wanted = newest if version is None else version
         if not 0 <= wanted <= newest:
-            raise UsageError(f"no version {wanted}: the store has versions 0 to {newest}", "see `cslog status`")
+            raise UsageError(
+                f"no version {wanted}: the store has versions 0 to {newest}", "see `cslog status`"
+            )
         if wanted == 0:
             return Snapshot(self.folder, 0, dict.fromkeys(_TABLES, 0))
         ledger = pl.scan_delta(_open(self.folder / "ledger", wanted))
@@ -195,12 +197,14 @@ class Store:
                 yield Writer(self.folder, dry_run=False)
         except Timeout as error:
             raise StoreError(
-                f"the store at {self.folder} is being written by another cslog for {_LOCK_SECONDS} s", "try again later"
+                f"the store at {self.folder} is being written by another cslog for {_LOCK_SECONDS} s",
+                "try again later",
             ) from error
         except (OSError, DeltaError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
             raise StoreError(
-                f"cannot write the store at {self.folder}: {reason}", "check the folder's rights and free space"
+                f"cannot write the store at {self.folder}: {reason}",
+                "check the folder's rights and free space",
             ) from error
 
 
@@ -321,7 +325,8 @@ def _open(path: Path, version: int | None = None) -> DeltaTable:
         return DeltaTable(str(path), version=version)
     except (TableNotFoundError, DeltaError) as error:
         raise StoreError(
-            f"the table {path.name} of the store at {path.parent} cannot be opened", "restore the folder from a backup"
+            f"the table {path.name} of the store at {path.parent} cannot be opened",
+            "restore the folder from a backup",
         ) from error
 
 
@@ -335,7 +340,9 @@ def _fold(frame: pl.LazyFrame) -> pl.LazyFrame:
         "characters": pl.col("characters").max(),
     }
     rest = [name for name in schema.MESSAGES if name not in rules and name not in schema.MESSAGE_ID]
-    return frame.group_by(schema.MESSAGE_ID, maintain_order=True).agg(**rules, **{c: pl.col(c).first() for c in rest})
+    return frame.group_by(schema.MESSAGE_ID, maintain_order=True).agg(
+        **rules, **{c: pl.col(c).first() for c in rest}
+    )
 
 
 def _unknown_messages(batch: pl.DataFrame, known: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -347,7 +354,8 @@ def _unknown_messages(batch: pl.DataFrame, known: pl.LazyFrame) -> tuple[pl.Data
     first, last = batch["sent_at"].min(), batch["sent_at"].max()
     there = (
         known.filter(
-            pl.col("month").is_in(batch["month"].unique().sort().to_list()), pl.col("sent_at").is_between(first, last)
+            pl.col("month").is_in(batch["month"].unique().sort().to_list()),
+            pl.col("sent_at").is_between(first, last),
         )
         .select(key + folded)
         .join(batch.lazy().select(key), on=key, how="semi")

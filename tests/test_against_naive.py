@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import tempfile
 from pathlib import Path
 
 import naive
-import pytest
 import worlds
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cslog import answer, kpi, profile
@@ -24,14 +22,24 @@ EXAMPLES = int(os.environ.get("CSLOG_EXAMPLES", "60"))
 """How many random months each comparison tries; more is a matter of time alone."""
 
 CHITU = profile.load("chitu")
-SPLITS = [("agent",), ("shop",), ("agent", "day"), ("day", "hour"), ("agent", "hour"), ("week",), ("month", "agent")]
+SPLITS = [
+    ("agent",),
+    ("shop",),
+    ("agent", "day"),
+    ("day", "hour"),
+    ("agent", "hour"),
+    ("week",),
+    ("month", "agent"),
+]
 WHOLE = Period(worlds.FIRST_DAY - 3, worlds.FIRST_DAY + 12)
 
 
 def store_of(folder: Path, files: list[Path]) -> Store:
     store = Store(folder / "store")
     report = ingest([str(file) for file in files], store, Config())
-    assert [(file.path, file.error, file.rejects) for file in report.files if file.error or file.rejects] == []
+    assert [
+        (file.path, file.error, file.rejects) for file in report.files if file.error or file.rejects
+    ] == []
     return store
 
 
@@ -41,7 +49,9 @@ def rows_of(store: Store, period: Period, by=("agent",), rule="order_first", as_
 
 
 def assert_equal(ours: list[dict], theirs: list[dict]) -> None:
-    keys = [name for name in ("shop", "agent", "day", "hour", "week", "month") if theirs and name in theirs[0]]
+    keys = [
+        name for name in ("shop", "agent", "day", "hour", "week", "month") if theirs and name in theirs[0]
+    ]
     assert [[row[k] for k in keys] for row in ours] == [[row[k] for k in keys] for row in theirs]
     for mine, reference in zip(ours, theirs, strict=True):
         assert set(mine) == set(reference)
@@ -61,5 +71,7 @@ def test_rows_equal_the_reference(world, by, rule, data):
         if not files:
             return
         ours = rows_of(store_of(Path(name), files), period, by, rule, as_of)
-    expected = naive.report(exports, order_rows, period.first_day, period.last_day, by, rule=rule, as_of=as_of)
+    expected = naive.report(
+        exports, order_rows, period.first_day, period.last_day, by, rule=rule, as_of=as_of
+    )
     assert_equal(ours, expected)

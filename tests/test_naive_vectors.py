@@ -10,10 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import naive  # noqa: E402
-import vectors  # noqa: E402
-from naive import CHITU, DAY, TAOBAO, Block, Export, Line, Msg, OrderRow  # noqa: E402
-from vectors import AGENT, BASE_DAY, BUYER, SHOP, instant  # noqa: E402
+import naive
+import vectors
+from naive import CHITU, DAY, TAOBAO, Block, Export, Line, Msg, OrderRow
+from vectors import AGENT, BASE_DAY, BUYER, SHOP, instant
 
 LATER = (30, "00:00:00")
 

@@ -8,7 +8,6 @@ import datetime
 from pathlib import Path
 
 from hypothesis import strategies as st
-
 from naive import DAY, Block, Export, Line, OrderRow
 
 SHOP = "某旗舰店"
@@ -16,9 +15,26 @@ AGENTS = ("小美", "阿强", "小丽")
 FIRST_DAY = (datetime.date(2024, 11, 28) - datetime.date(1970, 1, 1)).days  # four days over a month's end
 DAYS = 5
 BEGIN = FIRST_DAY * DAY
-STATES = ("等待买家付款", "买家已付款，等待卖家发货", "部分发货", "卖家已发货，等待买家确认", "交易成功", "交易关闭")
+STATES = (
+    "等待买家付款",
+    "买家已付款，等待卖家发货",
+    "部分发货",
+    "卖家已发货，等待买家确认",
+    "交易成功",
+    "交易关闭",
+)
 
-TEXTS = ("在吗", "在吗？", "有货", "[图片]", "[卡片]", "好的 亲\n有的", "[自动回复]您好", "当前用户来自 商品详情页", "")
+TEXTS = (
+    "在吗",
+    "在吗？",
+    "有货",
+    "[图片]",
+    "[卡片]",
+    "好的 亲\n有的",
+    "[自动回复]您好",
+    "当前用户来自 商品详情页",
+    "",
+)
 GAPS = (0, 0, 1, 20, 40, 90, 150, 599, 600, 601, 1800, 4000, 30_000, 80_000)
 
 
@@ -79,7 +95,11 @@ def orders_of(draw, happened):
     for number in range(draw(st.integers(0, 6))):
         buyer = draw(st.sampled_from([*sorted(happened), "silent_buyer"]))
         created = draw(st.sampled_from(moments)) + draw(st.sampled_from(edges))
-        paid = created + draw(st.sampled_from((0, 10, 3600, DAY, 2 * DAY, 5 * DAY))) if draw(st.booleans()) else None
+        paid = (
+            created + draw(st.sampled_from((0, 10, 3600, DAY, 2 * DAY, 5 * DAY)))
+            if draw(st.booleans())
+            else None
+        )
         amount = draw(st.integers(0, 99_999))
         items = draw(st.integers(1, 3))
         final = OrderRow(

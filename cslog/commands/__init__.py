@@ -27,8 +27,10 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show it.")) -> None:
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show it."),
+) -> None:
     pass
 
 
-from cslog.commands import files, figures, setup, store  # noqa: E402, F401  (each registers its commands)
+from cslog.commands import figures, files, setup, store  # noqa: E402, F401  (each registers its commands)

@@ -25,26 +25,43 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 @app.command()
 def kpi(
-    month: Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")] = None,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")
+    ] = None,
     day: Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day (自然日).")] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")
+    ] = None,
     by: Annotated[
         str, typer.Option("--by", help="Rows (维度), a comma list of shop, agent, day, hour, week, month.")
     ] = "agent",
-    profile: Annotated[str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")] = "chitu",
+    profile: Annotated[
+        str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")
+    ] = "chitu",
     attribution: Annotated[
-        str, typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment.")
+        str,
+        typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment."),
     ] = "order_first",
-    shop: Annotated[list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")] = None,
-    agent: Annotated[list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")] = None,
+    shop: Annotated[
+        list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")
+    ] = None,
+    agent: Annotated[
+        list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")
+    ] = None,
     metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="KEY,KEY", help="Only these figures (指标); see `cslog metrics`.")
+        str | None,
+        typer.Option("--metrics", metavar="KEY,KEY", help="Only these figures (指标); see `cslog metrics`."),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00.")
+        str | None,
+        typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
     ] = None,
-    version: Annotated[int | None, typer.Option("--version", help="An older store version; see `cslog status`.")] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", help="An older store version; see `cslog status`.")
+    ] = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     quiet: QuietOption = False,

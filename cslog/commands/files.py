@@ -23,13 +23,25 @@ from cslog.errors import UsageError
 
 @app.command()
 def ingest(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or zip files (文件、文件夹、压缩包).")],
-    shop: Annotated[str | None, typer.Option("--shop", help="The shop (店铺主账号) when the files do not say it.")] = None,
-    reader: Annotated[str | None, typer.Option("--reader", help="Read all files by this reader; see `cslog readers`.")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option("--mapping", metavar="FILE.toml", help="Read foreign logs (其他格式) by this description.")
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, folders or zip files (文件、文件夹、压缩包)."),
+    ],
+    shop: Annotated[
+        str | None, typer.Option("--shop", help="The shop (店铺主账号) when the files do not say it.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and compare, keep nothing (试读).")] = False,
+    reader: Annotated[
+        str | None, typer.Option("--reader", help="Read all files by this reader; see `cslog readers`.")
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping", metavar="FILE.toml", help="Read foreign logs (其他格式) by this description."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and compare, keep nothing (试读).")
+    ] = False,
     store: StoreOption = None,
     config: ConfigOption = None,
     quiet: QuietOption = False,

@@ -49,9 +49,12 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 FormatOption = Annotated[Format | None, typer.Option("--format", help="How to write the result (输出格式).")]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file; its ending names the format.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file; its ending names the format."),
 ]
-LanguageOption = Annotated[Tongue | None, typer.Option("--language", help="Headings in English or Chinese (语言).")]
+LanguageOption = Annotated[
+    Tongue | None, typer.Option("--language", help="Headings in English or Chinese (语言).")
+]
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Session:
     def language(self, config: Config) -> Language:
         """``--language``, else the configuration's, else Chinese where the user's locale is."""
         if self.language_option:
-            return self.language_option.value  # type: ignore[return-value]
+            return self.language_option.value
         if config.language:
             return config.language
         locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
@@ -100,7 +103,8 @@ class Session:
             ending = self.output.suffix.lower().lstrip(".")
             if ending not in Format.__members__ or ending == "table":
                 raise UsageError(
-                    f"{self.output}: the ending names no format", "end it in .json .csv .xlsx .parquet .html, or --format"
+                    f"{self.output}: the ending names no format",
+                    "end it in .json .csv .xlsx .parquet .html, or --format",
                 )
             return Format(ending)
         return Format.table
@@ -156,7 +160,9 @@ def _render(sheet: Sheet, wanted: Format, language: Language, colour: bool) -> b
 
     match wanted:
         case Format.table:
-            return terminal.render(sheet, language, colour).encode(sys.stdout.encoding or "utf-8", errors="replace")
+            return terminal.render(sheet, language, colour).encode(
+                sys.stdout.encoding or "utf-8", errors="replace"
+            )
         case Format.json:
             return files.to_json(sheet)
         case Format.csv:

@@ -21,7 +21,9 @@ def demo(quiet: QuietOption = False, language: LanguageOption = None) -> None:
 
     samples = Path(__file__).resolve().parents[2] / "sample_logs"
     if not samples.is_dir():
-        raise UsageError("sample_logs is not beside cslog", "run the demo from a checkout: python3 cli.py demo")
+        raise UsageError(
+            "sample_logs is not beside cslog", "run the demo from a checkout: python3 cli.py demo"
+        )
     if Path.cwd() in samples.parents:
         samples = samples.relative_to(Path.cwd())
     folder = tempfile.mkdtemp(prefix="cslog-demo-")

@@ -11,7 +11,9 @@ from cslog.compute import Task
 from cslog.partials import Partial, Split
 
 
-def run(tasks: Sequence[Task], split: Split, on_done: Callable[[int, int], None] = lambda done, total: None) -> Partial:
+def run(
+    tasks: Sequence[Task], split: Split, on_done: Callable[[int, int], None] = lambda done, total: None
+) -> Partial:
     """The merged partial of all tasks; ``on_done(done, total)`` after each."""
     with ThreadPoolExecutor(max_workers=min(len(tasks), os.cpu_count() or 1)) as pool:
         running = [pool.submit(compute.partial_of, task) for task in tasks]

@@ -22,7 +22,9 @@ def _writable_cache() -> str:
         probe.touch()
         probe.unlink()
     except OSError:
-        folder = Path(tempfile.gettempdir()) / f"cslog-numba-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        folder = (
+            Path(tempfile.gettempdir()) / f"cslog-numba-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        )
     return str(folder)
 
 

@@ -58,7 +58,18 @@ def agents_at(starts, at, agent, buyer, instant, lookback):  # type: ignore[no-u
 
 @njit([(I64, I64, I32, I64, I64, I64, I64, I32, INT, INT, INT, INT)], cache=True, nogil=True)
 def inquiry_outcomes(  # type: ignore[no-untyped-def]
-    buyer, day, agent, asked, order_starts, created, paid, credited, day_cut, after_sale_days, order_days, unpaid_days
+    buyer,
+    day,
+    agent,
+    asked,
+    order_starts,
+    created,
+    paid,
+    credited,
+    day_cut,
+    after_sale_days,
+    order_days,
+    unpaid_days,
 ):
     """Outcome bits of each peer-day (``buyer``, ``day``, ``agent``; ``asked``: its first buyer message).
 
@@ -74,7 +85,9 @@ def inquiry_outcomes(  # type: ignore[no-untyped-def]
                 prior = True
             created_day = (created[o] - day_cut) // DAY
             after = created[o] >= asked_at and created_day < day[i] + order_days
-            pending = asked_at - unpaid_days * DAY <= created[o] < asked_at and (paid[o] < 0 or paid[o] >= asked_at)
+            pending = asked_at - unpaid_days * DAY <= created[o] < asked_at and (
+                paid[o] < 0 or paid[o] >= asked_at
+            )
             if not (after or pending):
                 continue
             related += 1

@@ -107,7 +107,12 @@ def transfer_effects(starts, at, who, owner, origin, target, gap, neutral):  # t
     for buyer in range(starts.size - 1):
         begin, end = starts[buyer], starts[buyer + 1]
         for marker in range(begin, end):
-            if who[marker] != 2 or origin[marker] < 0 or target[marker] < 0 or origin[marker] == target[marker]:
+            if (
+                who[marker] != 2
+                or origin[marker] < 0
+                or target[marker] < 0
+                or origin[marker] == target[marker]
+            ):
                 continue
             opened = _open_turn(begin, marker, at, who, owner, voided, reopened, origin[marker], gap)
             if opened < 0:

@@ -57,11 +57,17 @@ class Batch:
         """Check the frames against the schema; ``where`` names reader and file in errors."""
         if self.messages is not None:
             schema.validate(
-                self.messages, schema.RAW_MESSAGES, ("line", "block", "buyer", "sent_at", "text", "auto"), where
+                self.messages,
+                schema.RAW_MESSAGES,
+                ("line", "block", "buyer", "sent_at", "text", "auto"),
+                where,
             )
         if self.orders is not None:
             schema.validate(
-                self.orders, schema.RAW_ORDERS, ("line", "order_id", "created_at", "state", "amount_cents"), where
+                self.orders,
+                schema.RAW_ORDERS,
+                ("line", "order_id", "created_at", "state", "amount_cents"),
+                where,
             )
         if self.rejects is not None:
             schema.validate(self.rejects, schema.REJECTS, ("line", "reason"), where)

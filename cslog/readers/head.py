@@ -112,5 +112,7 @@ class Head:
         headers = {}
         for name in book.sheet_names:
             rows = book.load_sheet(name, header_row=None, n_rows=1, dtypes="string").to_polars()
-            headers[name] = [str(cell) if cell is not None else "" for cell in rows.row(0)] if rows.height else []
+            headers[name] = (
+                [str(cell) if cell is not None else "" for cell in rows.row(0)] if rows.height else []
+            )
         return headers

@@ -141,11 +141,11 @@ class _Scan:
         reason = _OUTSIDE  # why a line is rejected while no message is open
         is_open = False
         skip_to = first
-        for index in range(first, len(self.lines)):
-            line = self.lines[index]
+        for index, line in enumerate(self.lines):
             if index < skip_to:
                 continue
-            if line.startswith(text.RULE) and (title := self._section(index)):
+            first_character = line[:1]  # cheaper than to ask every line for a rule and for dashes
+            if first_character == "=" and (title := self._section(index)):
                 rows.continue_last(tail)
                 group = title == text.GROUP_CHAT
                 skip_to = index + (3 if text.is_rule(self._line(index + 2)) else 2)
@@ -154,7 +154,7 @@ class _Scan:
             if group:
                 self.group_lines += bool(line.strip())
                 continue
-            if line.startswith(text.DASHES) and (nick := self._contact(index)) is not None:
+            if first_character == "-" and (nick := self._contact(index)) is not None:
                 rows.continue_last(tail)
                 block += 1
                 buyer, last, is_open, reason = nick, None, False, _BEFORE_FIRST
@@ -189,7 +189,7 @@ class _Scan:
                 elif found:
                     self.quoted += is_open
                     why = _STRANGER if reason == _BEFORE_FIRST else reason
-            if line[:1] == "2" and _STAMP.fullmatch(line.rstrip()):
+            if first_character == "2" and _STAMP.fullmatch(line.rstrip()):
                 continue  # an isolated time is noise of the client, not text
             if is_open:
                 tail.append(line)

@@ -24,7 +24,9 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 def to_json(sheet: Sheet) -> bytes:
     """The document of the command-line contract; money with two decimals, one line feed at the end."""
-    document = {name: records(sheet) if value is Ellipsis else value for name, value in sheet.document.items()}
+    document = {
+        name: records(sheet) if value is Ellipsis else value for name, value in sheet.document.items()
+    }
     encoded = msgspec.json.Encoder(decimal_format="number").encode(document)
     return msgspec.json.format(encoded, indent=2) + b"\n"
 
@@ -71,7 +73,13 @@ def to_xlsx(sheet: Sheet, language: Language) -> bytes:
     """One sheet with frozen headings and filters, and a second that says what it was computed from."""
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(
-        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+        buffer,
+        {
+            "in_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        },
     )
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
     formats = {unit: book.add_format({"num_format": code}) for unit, code in _FORMATS.items()}

@@ -100,7 +100,12 @@ def metrics() -> Sheet:
 
 def readers(known: Iterable[Reader]) -> Sheet:
     """The file formats."""
-    columns = (Column("id", "格式"), Column("title", "名称"), Column("title_zh", "中文名称"), Column("sign", "识别依据"))
+    columns = (
+        Column("id", "格式"),
+        Column("title", "名称"),
+        Column("title_zh", "中文名称"),
+        Column("sign", "识别依据"),
+    )
     rows = [{column.key: getattr(reader, column.key) for column in columns} for reader in known]
     return _of_records("readers", "File formats (支持的格式)", columns, rows)
 
@@ -119,13 +124,22 @@ def profiles(known: Iterable[Profile]) -> Sheet:
 
 def rejects(lines: pl.DataFrame) -> Sheet:
     """Lines that no reader could place."""
-    columns = (Column("source_file", "文件"), Column("line", "行号"), Column("reason", "原因"), Column("text", "内容"))
+    columns = (
+        Column("source_file", "文件"),
+        Column("line", "行号"),
+        Column("reason", "原因"),
+        Column("text", "内容"),
+    )
     rows = lines.select(column.key for column in columns)
     return Sheet("rejects", f"{rows.height} lines without a place", columns, rows, {"rejects": ...})
 
 
 def _of_records(
-    name: str, title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], shown: tuple[str, ...] = ()
+    name: str,
+    title: str,
+    columns: tuple[Column, ...],
+    rows: list[dict[str, Any]],
+    shown: tuple[str, ...] = (),
 ) -> Sheet:
     frame = pl.DataFrame(rows, schema={column.key: pl.String for column in columns})
     return Sheet(name, title, columns, frame, {name: ...}, shown)

@@ -31,7 +31,9 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
             silent.append(" ".join(names))
         else:
             rows.append(cells)
-    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     needed = 0
     for position, column in enumerate(columns):
         widest = max((cell_len(row[position]) for row in rows), default=0)
@@ -47,8 +49,8 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
             no_wrap=not folds,
             overflow="fold",
         )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    for cells in rows:
+        table.add_row(*(Text(cell) for cell in cells))
     buffer = io.StringIO()
     console = Console(
         file=buffer,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from cslog.errors import ReadError
 from cslog.readers.base import Batch, Options
@@ -370,3 +374,20 @@ def test_nothing_readable_is_an_error_without_text() -> None:
     with pytest.raises(ReadError, match="none of 1 rows") as caught:
         read(text_file("a.csv", content))
     assert "139" not in str(caught.value)
+
+
+@given(
+    texts=st.lists(st.text(alphabet=st.sampled_from(list("ab在，,;\t\"\n=' "))), min_size=1, max_size=8),
+    delimiter=st.sampled_from(",;\t"),
+)
+def test_whatever_a_csv_writer_writes_is_read_back(texts: list[str], delimiter: str) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter)
+    writer.writerow(["买家", "发送者", "时间", "内容"])
+    for text in texts:
+        writer.writerow(["b", "b", "2026-09-01 10:00:00", text])
+    batch = read(text_file("a.csv", buffer.getvalue()))
+    assert rejected(batch) == []
+    stripped = [text.strip(" \t\n") for text in texts]
+    assume(not any(text.startswith('="') for text in stripped))
+    assert rows(batch, "text") == [(text,) for text in stripped]
