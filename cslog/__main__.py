@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"cslog: {message}", file=sys.stderr)
+    sys.stderr.write(f"cslog: {message}\n")
     return status
 
 

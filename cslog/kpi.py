@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 
 import polars as pl
@@ -86,7 +87,7 @@ def _plan(
     messages = snapshot.messages(first, last, ["buyer_key"]).select(pl.len()).collect().item()
     count = max(1 if messages < _SMALL else 2, -(-messages // _MESSAGES_PER_TASK))
     bounds = [-(2**63) + (2**64 * i) // count for i in range(count + 1)]
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         yield Task(
             folder=str(snapshot.folder),
             version=snapshot.store_version,

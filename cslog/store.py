@@ -15,7 +15,6 @@ two writers on a disk without locks conflict instead of writing twice.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -404,4 +403,4 @@ def ledger_row(**values: Any) -> dict[str, Any]:
 
 def folder_size(folder: Path) -> int:
     """Bytes of all files below ``folder``."""
-    return sum(os.path.getsize(file) for file in folder.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

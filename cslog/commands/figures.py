@@ -7,16 +7,7 @@ from typing import Annotated
 import typer
 
 from cslog.commands import app
-from cslog.commands.session import (
-    ConfigOption,
-    FormatOption,
-    JsonOption,
-    LanguageOption,
-    OutputOption,
-    QuietOption,
-    Session,
-    StoreOption,
-)
+from cslog.commands.session import Session, with_session
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -24,7 +15,9 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 
 @app.command()
+@with_session
 def kpi(
+    session: Session,
     month: Annotated[
         str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")
     ] = None,
@@ -62,13 +55,6 @@ def kpi(
     version: Annotated[
         int | None, typer.Option("--version", help="An older store version; see `cslog status`.")
     ] = None,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
 ) -> None:
     """The figures of a period (客服绩效): responses, conversion, sales, per agent or as --by says."""
     from cslog import answer, clock
@@ -76,9 +62,8 @@ def kpi(
     from cslog import profile as profiles
     from cslog.report import figures
 
-    session = Session(store, config, quiet, json, format, output, language)
     session.wanted_format()
-    settings = session.config()
+    settings = session.settings()
     question = answer.Question(
         period=clock.Period.of(month, day, first, last),
         by=_names(by),
@@ -91,40 +76,28 @@ def kpi(
     )
     counting = profiles.load(profile)
     with session.progress("computing") as on_done:
-        result = library.report(question, session.store(settings), counting, settings, on_done)
-    session.show(figures.sheet_of(result, session.language(settings)), settings)
+        result = library.report(question, session.open_store(settings), counting, settings, on_done)
+    session.show(figures.sheet_of(result, session.headings(settings)), settings)
 
 
 @app.command()
+@with_session
 def metrics(
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
-    store: StoreOption = None,
+    session: Session,
 ) -> None:
     """All figures (指标) with Chinese names, definitions and sources."""
     from cslog.report import tables
 
-    session = Session(store, config, quiet, json, format, output, language)
-    session.show(tables.metrics(), session.config())
+    session.show(tables.metrics(), session.settings())
 
 
 @app.command()
+@with_session
 def profiles(
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
-    store: StoreOption = None,
+    session: Session,
 ) -> None:
     """The ways of counting (口径) and their switches."""
     from cslog import profile
     from cslog.report import tables
 
-    session = Session(store, config, quiet, json, format, output, language)
-    session.show(tables.profiles(profile.available()), session.config())
+    session.show(tables.profiles(profile.available()), session.settings())

@@ -8,21 +8,14 @@ from typing import Annotated
 import typer
 
 from cslog.commands import app
-from cslog.commands.session import (
-    ConfigOption,
-    FormatOption,
-    JsonOption,
-    LanguageOption,
-    OutputOption,
-    QuietOption,
-    Session,
-    StoreOption,
-)
+from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
 
 
 @app.command()
+@with_session
 def ingest(
+    session: Session,
     paths: Annotated[
         list[str],
         typer.Argument(metavar="PATH...", help="Files, folders or zip files (文件、文件夹、压缩包)."),
@@ -42,13 +35,6 @@ def ingest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and compare, keep nothing (试读).")
     ] = False,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
 ) -> None:
     """Read chat logs and order exports into the store (导入). What is already there is not counted twice."""
     import hashlib
@@ -58,17 +44,16 @@ def ingest(
     from cslog.readers import registry
     from cslog.report import tables
 
-    session = Session(store, config, quiet, json, format, output, language)
     session.wanted_format()
     if reader and mapping:
         raise UsageError("--reader and --mapping contradict each other", "give one of them")
-    settings = session.config()
+    settings = session.settings()
     chosen = mappings.load_mapping(mapping) if mapping else registry.reader_by_id(reader) if reader else None
     fingerprint = hashlib.sha256(mapping.read_bytes()).hexdigest() if mapping else ""
     with session.progress("reading") as progress:
         report = library.ingest(
             paths,
-            session.store(settings),
+            session.open_store(settings),
             settings,
             shop=shop,
             reader=chosen,
@@ -87,36 +72,24 @@ def ingest(
 
 
 @app.command()
+@with_session
 def readers(
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
+    session: Session,
 ) -> None:
     """The file formats that cslog reads (支持的格式)."""
     from cslog.readers import registry
     from cslog.report import tables
 
-    session = Session(store, config, quiet, json, format, output, language)
-    session.show(tables.readers(registry.all_readers()), session.config())
+    session.show(tables.readers(registry.all_readers()), session.settings())
 
 
 @app.command()
+@with_session
 def rejects(
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
+    session: Session,
 ) -> None:
     """Lines of ingested files that could not be placed (未能识别的行), with the reason."""
     from cslog.report import tables
 
-    session = Session(store, config, quiet, json, format, output, language)
-    settings = session.config()
-    session.show(tables.rejects(session.store(settings).snapshot().rejects()), settings)
+    settings = session.settings()
+    session.show(tables.rejects(session.open_store(settings).snapshot().rejects()), settings)

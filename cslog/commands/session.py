@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -39,55 +41,37 @@ class Tongue(StrEnum):
     zh = "zh"
 
 
-StoreOption = Annotated[
-    str | None, typer.Option("--store", metavar="DIR", help="The store folder (数据仓); else $CSLOG_STORE.")
-]
-ConfigOption = Annotated[
-    str | None, typer.Option("--config", metavar="FILE", help="cslog.toml (配置); else $CSLOG_CONFIG.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks (静默).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How to write the result (输出格式).")]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to a file; its ending names the format."),
-]
-LanguageOption = Annotated[
-    Tongue | None, typer.Option("--language", help="Headings in English or Chinese (语言).")
-]
-
-
 @dataclass(frozen=True)
 class Session:
     """One run of a command."""
 
-    store_option: str | None = None
-    config_option: str | None = None
+    store: str | None = None
+    config: str | None = None
     quiet: bool = False
     json: bool = False
     format: Format | None = None
     output: Path | None = None
-    language_option: Tongue | None = None
+    language: Tongue | None = None
 
-    def config(self) -> Config:
+    def settings(self) -> Config:
         """The configuration."""
         from cslog import config
 
-        return config.load(self.config_option)
+        return config.load(self.config)
 
-    def store(self, config: Config) -> Store:
+    def open_store(self, settings: Config) -> Store:
         """The store that options, environment and configuration name."""
         from cslog.config import store_folder
         from cslog.store import Store
 
-        return Store(store_folder(self.store_option, config))
+        return Store(store_folder(self.store, settings))
 
-    def language(self, config: Config) -> Language:
+    def headings(self, settings: Config) -> Language:
         """``--language``, else the configuration's, else Chinese where the user's locale is."""
-        if self.language_option:
-            return self.language_option.value
-        if config.language:
-            return config.language
+        if self.language:
+            return self.language.value
+        if settings.language:
+            return settings.language
         locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
         return "zh" if locale.lower().startswith("zh") else "en"
 
@@ -112,11 +96,11 @@ class Session:
     def say(self, message: str) -> None:
         """A remark on stderr, unless quiet."""
         if not self.quiet:
-            print(message, file=sys.stderr)
+            sys.stderr.write(f"{message}\n")
 
-    def show(self, sheet: Sheet, config: Config) -> None:
+    def show(self, sheet: Sheet, settings: Config) -> None:
         """Write a sheet to stdout or ``--output``; warnings go to stderr."""
-        wanted, language = self.wanted_format(), self.language(config)
+        wanted, language = self.wanted_format(), self.headings(settings)
         if wanted in (Format.xlsx, Format.parquet) and self.output is None and sys.stdout.isatty():
             raise UsageError(f"{wanted} is not for the terminal", f"add --output {sheet.name}.{wanted}")
         content = _render(sheet, wanted, language, colour=self.output is None and sys.stdout.isatty())
@@ -153,6 +137,59 @@ class Session:
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task(what, total=None)
             yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+_COMMON: dict[str, Any] = {
+    "store": Annotated[
+        str | None,
+        typer.Option("--store", metavar="DIR", help="The store folder (数据仓); else $CSLOG_STORE."),
+    ],
+    "config": Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="cslog.toml (配置); else $CSLOG_CONFIG.")
+    ],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks (静默).")],
+    "json": Annotated[bool, typer.Option("--json", help="Short for --format json.")],
+    "format": Annotated[Format | None, typer.Option("--format", help="How to write the result (输出格式).")],
+    "output": Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to a file; its ending names the format."),
+    ],
+    "language": Annotated[
+        Tongue | None, typer.Option("--language", help="Headings in English or Chinese (报表语言).")
+    ],
+}
+"""Options of every command (cli-contract)."""
+
+
+def with_session(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is a Session, as a Typer command that has the common options instead."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        defaults = {name: False if hint.__origin__ is bool else None for name, hint in _COMMON.items()}
+        common = {name: options.pop(name, default) for name, default in defaults.items()}
+        command(Session(**common), *arguments, **options)
+
+    signature = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in signature.parameters.items()
+        if name != "session"
+    ]
+    shared = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if hint.__origin__ is bool else None,
+            annotation=hint,
+        )
+        for name, hint in _COMMON.items()
+    ]
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
+    del run.__wrapped__  # Typer would look through it at the inner signature
+    return run
 
 
 def _render(sheet: Sheet, wanted: Format, language: Language, colour: bool) -> bytes:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
 from cslog.commands import app
-from cslog.commands.session import LanguageOption, QuietOption, Session
+from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
 
 DEMO_MONTH = "2024-11"
 
 
 @app.command()
-def demo(quiet: QuietOption = False, language: LanguageOption = None) -> None:
+@with_session
+def demo(session: Session) -> None:
     """Ingest the invented shop of sample_logs into a store of its own and show its month (演示)."""
     from cslog.commands.figures import kpi
     from cslog.commands.files import ingest
@@ -26,15 +26,12 @@ def demo(quiet: QuietOption = False, language: LanguageOption = None) -> None:
         )
     if Path.cwd() in samples.parents:
         samples = samples.relative_to(Path.cwd())
-    folder = tempfile.mkdtemp(prefix="cslog-demo-")
-    session = Session(quiet=quiet)
-    try:
+    with tempfile.TemporaryDirectory(prefix="cslog-demo-") as folder:
+        common = {"store": session.store or folder, "quiet": session.quiet, "language": session.language}
         session.say(f"$ cslog ingest {samples}")
-        ingest([str(samples)], store=folder, quiet=quiet, language=language)
-        session.say(f"$ cslog kpi --month {DEMO_MONTH}")
-        kpi(month=DEMO_MONTH, store=folder, quiet=quiet, language=language)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        ingest([str(samples)], **common)
+        session.say(f"\n$ cslog kpi --month {DEMO_MONTH}")
+        kpi(month=DEMO_MONTH, **common)
 
 
 @app.command(hidden=True)

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from cslog.commands import app
-from cslog.commands.session import (
-    ConfigOption,
-    FormatOption,
-    JsonOption,
-    LanguageOption,
-    OutputOption,
-    QuietOption,
-    Session,
-    StoreOption,
-)
+from cslog.commands.session import Session, with_session
 
 
 @app.command()
+@with_session
 def status(
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    language: LanguageOption = None,
+    session: Session,
 ) -> None:
     """What the store holds (数据概况): shops, days covered and missing, files, rows, rejects, version."""
     from cslog import status as library
     from cslog.report import tables
 
-    session = Session(store, config, quiet, json, format, output, language)
-    settings = session.config()
-    session.show(tables.status(library.status(session.store(settings))), settings)
+    settings = session.settings()
+    session.show(tables.status(library.status(session.open_store(settings))), settings)

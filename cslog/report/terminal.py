@@ -79,7 +79,7 @@ def _width() -> int:
 
 def _wrapped(column: Column, language: Language, value_width: int) -> str:
     """The heading in lines that are hardly wider than the values below."""
-    width = max(value_width, 6)
+    width = max(value_width, 6 if language == "en" else 8)
     pieces = column.title(language).split(" ") if language == "en" else list(column.title(language))
     joint = " " if language == "en" else ""
     lines: list[str] = []
