@@ -255,14 +255,16 @@ def copied_window(chat: Chat) -> bytes:
 
 
 def message_table(chats: list[Chat]) -> bytes:
-    """One row per message, with session ids (formats 4.3)."""
+    """One row per message (formats 4.3), with columns that state buyer, agent and shop of each row."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator=layouts.LINE_END)
-    writer.writerow(layouts.TABLE_HEADER)
+    # With these three columns every row stands for itself, so the table can be cut anywhere.
+    writer.writerow((*layouts.TABLE_HEADER, "客户", "客服", "店铺"))
     session = 0
     for chat in chats:
         if "表" not in chat.exports:
             continue
+        served_by = {m.part: m.sender for m in chat.messages if m.sender != chat.buyer}
         for message in chat.messages:
             at = message.sent_at
             side = "客户" if message.sender == chat.buyer else "客服"
@@ -276,6 +278,9 @@ def message_table(chats: list[Chat]) -> bytes:
                 message.text,
                 "已读",
                 *chat.goods,
+                chat.buyer,
+                served_by[message.part],
+                SHOP,
             )
             writer.writerow(row)
         session += chat.messages[-1].part + 1

@@ -389,7 +389,7 @@ MESSAGES = st.lists(st.tuples(st.none() | AGENTS, GAPS, TEXTS), max_size=5)
 BLOCKS = st.lists(st.tuples(NICKS, TEXTS, MESSAGES), max_size=4)
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(BLOCKS, st.integers(min_value=at("2015-01-01 00:00:00"), max_value=at("2035-01-01 00:00:00")))
 def test_read_gives_back_what_was_rendered(
     blocks: list[tuple[str, str, list[tuple[str | None, int, str]]]], start: int
