@@ -21,8 +21,6 @@ _MAGIC = {
     b"\x89PNG": "picture",
     b"\xff\xd8\xff": "picture",
     b"GIF8": "picture",
-    b"BM": "picture",
-    b"RIFF": "picture",
     b"%PDF": "pdf",
     b"Rar!": "rar",
     b"7z\xbc\xaf": "7z",
@@ -53,6 +51,9 @@ class Head:
         for magic, kind in _MAGIC.items():
             if data.startswith(magic):
                 return kind
+        # Two letters are not enough: a shop may be called BM… or RIFF….
+        if (data.startswith(b"BM") and data[6:10] == bytes(4)) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+            return "picture"
         if b"\x00" in data[:HEAD_BYTES] and not decode.looks_utf16(data[:HEAD_BYTES]):
             return "binary"
         return "text"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cslog.readers.head import Head
 
 # What stands between a sender and his text. Full-width marks come from editors that "correct" them.
+_SKEW_S = 5  # clocks of client and server differ by seconds; a quoted message is older than that
 _TAIL = re.compile(r"[(（]([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})[)）][:：]")
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 # shop:agent of a shop that is not the exporter's; a blank at the colon makes it a phrase.
@@ -170,7 +171,7 @@ class _Scan:
                         is_open, reason = False, _IMPOSSIBLE
                         rows.reject(index + 1, reason, line)
                         continue
-                    if last is None or sent_at >= last:
+                    if last is None or sent_at >= last - _SKEW_S:
                         if tail:
                             rows.continue_last(tail)
                         body, marked = _body(line, match.end())
@@ -183,7 +184,7 @@ class _Scan:
                             block=block,
                             buyer=buyer,
                         )
-                        last, is_open = sent_at, True
+                        last, is_open = max(sent_at, last or 0), True
                         continue
                     self.backwards += 1
                 elif found:
