@@ -144,7 +144,7 @@ def install_commands(env, existed):
     options = ["--quiet", "--require-hashes", "--only-binary", ":all:", "-r", LOCK]
     if uv:
         make = [uv, "venv", "--no-project", "--python", base, env]
-        install = [[uv, "pip", "install", "--python", python] + options]
+        install = [[uv, "pip", "install", "--compile-bytecode", "--python", python] + options]
     else:
         make = [base, "-m", "venv", "--without-pip", env]
         if find_spec("ensurepip"):

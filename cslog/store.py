@@ -238,7 +238,10 @@ class Writer:
 
     def append_messages(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
-        batch = _fold(batch.lazy()).select(list(schema.MESSAGES)).collect()
+        repeated = batch.select(pl.struct(schema.MESSAGE_ID).is_duplicated()).to_series()
+        if repeated.any():
+            folded = _fold(batch.filter(repeated).lazy()).select(list(schema.MESSAGES)).collect()
+            batch = pl.concat([batch.filter(~repeated), folded])
         fresh = pl.DataFrame()
 
         def missing(known: pl.LazyFrame) -> pl.DataFrame:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cslog.readers.base import Options
     from cslog.readers.head import Head
 
-# What stands between a sender and his text. Full-width marks come from editors that "correct" them.
 _SKEW_S = 5  # clocks of client and server differ by seconds; a quoted message is older than that
+# What stands between a sender and his text. Full-width marks come from editors that "correct" them.
 _TAIL = re.compile(r"[(（]([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})[)）][:：]")
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 # shop:agent of a shop that is not the exporter's; a blank at the colon makes it a phrase.
