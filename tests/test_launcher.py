@@ -170,7 +170,7 @@ def test_first_run_installs_with_uv_and_warms_up(cli, env, tools, capsys):
     assert became(cli, "kpi")[0] == python
     make, install, warm = tools.ran
     assert make[:2] == ["uv", "venv"]
-    assert install[:5] == ["uv", "pip", "install", "--python", python]
+    assert install[:6] == ["uv", "pip", "install", "--compile-bytecode", "--python", python]
     assert {"--require-hashes", "--only-binary", cli.LOCK} <= set(install)
     assert warm == [python, "-P", "-m", "cslog", "warm"]
     assert cli.is_ready(str(env))
