@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from cslog import __version__, clock, metrics, partials
+from cslog import __version__, clock, metrics
 from cslog.clock import Period
 from cslog.errors import UsageError
 from cslog.profile import Profile
+from cslog.split import DIMENSIONS
 
 RULES = ("order_first", "order", "payment")
 """Attribution rules (绩效判定规则)."""
@@ -30,11 +31,11 @@ class Question:
     version: int | None = None
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.by if name not in partials.DIMENSIONS]
+        unknown = [name for name in self.by if name not in DIMENSIONS]
         if unknown or not self.by:
             raise UsageError(
                 f"cannot report by {', '.join(unknown) or 'nothing'}",
-                f"use any of: {', '.join(partials.DIMENSIONS)}",
+                f"use any of: {', '.join(DIMENSIONS)}",
             )
         if self.attribution not in RULES:
             raise UsageError(f"no attribution rule {self.attribution!r}", f"use one of: {', '.join(RULES)}")

@@ -16,8 +16,9 @@ from cslog import facts as facts_module
 from cslog import partials
 from cslog.clock import DAY_SECONDS
 from cslog.facts import COLUMNS, Facts
-from cslog.partials import Partial, Split
+from cslog.partials import Partial
 from cslog.profile import Profile
+from cslog.split import Split
 from cslog.store import Store
 
 _BEFORE_DAYS = 3  # yesterday's peer-day decides on continuations; its sessions may have begun a day earlier
@@ -43,7 +44,7 @@ class Task:
 
 def partial_of(task: Task) -> Partial:
     """The sums of one task."""
-    return partials.partial_of(facts_of(task), task.split, task.profile, task.agents)
+    return partials.partial_of(facts_of(task), task.split, task.agents)
 
 
 def facts_of(task: Task) -> Facts:

@@ -14,8 +14,8 @@ from cslog.config import Config
 from cslog.engine import local
 from cslog.errors import UsageError
 from cslog.metrics import METRICS
-from cslog.partials import Split
 from cslog.profile import Profile
+from cslog.split import Split
 from cslog.store import Snapshot, Store
 
 _MESSAGES_PER_TASK = 4_000_000

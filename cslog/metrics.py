@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from cslog import clock
-from cslog.partials import Partial, Split
+from cslog.partials import Partial
+from cslog.split import Split
 
 Unit = Literal["people·days", "people", "turns", "messages", "s", "fraction", "ratio", "chats", "CNY", "orders", "items",
                "days", "characters", "instant"]  # fmt: skip

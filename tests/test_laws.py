@@ -17,8 +17,8 @@ from cslog import answer, compute, facts, kpi, metrics, partials, profile
 from cslog.clock import Period
 from cslog.config import Config
 from cslog.ingest import files_below, ingest
-from cslog.partials import Split
 from cslog.report import figures, files
+from cslog.split import Split
 from cslog.store import Store
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from cslog import compute, partials
 from cslog.compute import Task
-from cslog.partials import Partial, Split
+from cslog.partials import Partial
+from cslog.split import Split
 
 
 def run(

@@ -52,7 +52,9 @@ class Head:
             if data.startswith(magic):
                 return kind
         # Two letters are not enough: a shop may be called BM… or RIFF….
-        if (data.startswith(b"BM") and data[6:10] == bytes(4)) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        if (data.startswith(b"BM") and data[6:10] == bytes(4)) or (
+            data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+        ):
             return "picture"
         if b"\x00" in data[:HEAD_BYTES] and not decode.looks_utf16(data[:HEAD_BYTES]):
             return "binary"
