@@ -40,6 +40,7 @@ class Task:
     agents: frozenset[str] | None
     low_key: int
     high_key: int
+    buyers: tuple[int, ...] | None = None  # only these buyer keys
 
 
 def partial_of(task: Task) -> Partial:
@@ -158,7 +159,9 @@ class _Loader:
         )
 
     def _mine(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        return frame.filter(
+        mine = frame.filter(
             pl.col("buyer_key").is_between(self._task.low_key, self._task.high_key),
             pl.col("shop").is_in(sorted(self._task.data_ends)),
         )
+        buyers = self._task.buyers
+        return mine if buyers is None else mine.filter(pl.col("buyer_key").is_in(list(buyers)))

@@ -42,8 +42,8 @@ class Facts:
     turns: shop, agent, buyer_key, day, open_at, wait_s (null: unanswered), late_s, unfollowed, first, by_buyer, counted
     sessions: shop, agent, buyer_key, day, first_at, last_at, counted
     peer_days: shop, agent, buyer_key, day, received, unreplied, filtered, asked_at, first_at, …
-    messages: shop, agent, buyer_key, day, at, from_buyer, characters, counted
-    autos: shop, agent, at
+    messages: shop, agent, buyer_key, day, at, rank, from_buyer, characters, counted, filtered
+    autos: shop, agent, buyer_key, at, rank
     orders: shop, buyer_key, order_id, created_at, paid_at, order_agent, payment_agent, credited, …
     ``counted`` is false for what lies in a filtered peer-day.
     """
@@ -93,7 +93,7 @@ def compute(
     """
     names, messages = _coded(messages)
     autos = messages.filter(pl.col("message_class") == int(MessageClass.AUTO)).select(
-        "shop", agent=names.of("agent_code"), at="sent_at"
+        "shop", "buyer_key", "rank", agent=names.of("agent_code"), at="sent_at"
     )
     rows = _countable(messages, profile)
     people = _people(rows, orders)
@@ -106,7 +106,7 @@ def compute(
         turns=_turns(walked, people, names, counted),
         sessions=_sessions(walked, people, names, counted),
         peer_days=peer_days.drop("person", "agent_code"),
-        messages=_messages(walked, people, names, peer_days),
+        messages=_messages(walked, rows, people, names, peer_days),
         autos=autos,
         orders=credited.drop("person", "credited_code"),
     )
@@ -351,7 +351,9 @@ def _sessions(walked: _Walked, people: _People, names: _Names, counted: np.ndarr
     )
 
 
-def _messages(walked: _Walked, people: _People, names: _Names, peer_days: pl.DataFrame) -> pl.DataFrame:
+def _messages(
+    walked: _Walked, rows: pl.DataFrame, people: _People, names: _Names, peer_days: pl.DataFrame
+) -> pl.DataFrame:
     written = np.flatnonzero(walked.event_type <= threads.STAFF)
     peer_day = walked.event_peer_day[written]
     thread = walked.peer_days[0][peer_day]
@@ -360,6 +362,7 @@ def _messages(walked: _Walked, people: _People, names: _Names, peer_days: pl.Dat
         | {
             "day": walked.peer_days[1][peer_day],
             "at": walked.event_at[written],
+            "rank": _array(rows, "rank", np.int32)[walked.event_row[written]],
             "from_buyer": walked.event_type[written] == threads.BUYER,
             "characters": walked.event_characters[written],
             "counted": (peer_days["received"] | peer_days["unreplied"]).to_numpy()[peer_day],

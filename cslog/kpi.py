@@ -31,16 +31,9 @@ def report(
 ) -> Answer:
     """Compute the answer to ``question`` from ``store``; an empty period gives no rows."""
     snapshot = store.snapshot(question.version)
-    dimensions = tuple(name for name in dict.fromkeys(question.by) if name != "shop")
-    split = Split(dimensions, question.period, profile.day_cut_s)
-    known = _known_shops(snapshot)
-    wanted = _wanted_shops(question, config, known)
-    ends = {
-        shop: question.as_of if question.as_of is not None else end
-        for shop, end in known.items()
-        if shop in wanted
-    }
-    tasks = list(_plan(question, snapshot, split, profile, ends))
+    split = _split(question, profile)
+    ends = _data_ends(question, snapshot, config)
+    tasks = list(_tasks(question, snapshot, split, profile, ends))
     merged = local.run(tasks, split, on_done)
     frame = metrics.finalize(merged, split, ends)
     keys = tuple(metric.key for metric in METRICS if not question.metrics or metric.key in question.metrics)
@@ -55,6 +48,28 @@ def report(
         warnings=tuple(_warnings(question, snapshot, profile, ends, frame, keys)),
         frame=_labelled(frame, split, keys),
     )
+
+
+def plan(question: Question, snapshot: Snapshot, profile: Profile, config: Config) -> list[Task]:
+    """The tasks whose facts, put together, hold every row of the answer to ``question``."""
+    ends = _data_ends(question, snapshot, config)
+    return list(_tasks(question, snapshot, _split(question, profile), profile, ends))
+
+
+def _split(question: Question, profile: Profile) -> Split:
+    dimensions = tuple(name for name in dict.fromkeys(question.by) if name != "shop")
+    return Split(dimensions, question.period, profile.day_cut_s)
+
+
+def _data_ends(question: Question, snapshot: Snapshot, config: Config) -> dict[str, int]:
+    """Last second known of every shop that is asked for."""
+    known = _known_shops(snapshot)
+    wanted = _wanted_shops(question, config, known)
+    return {
+        shop: question.as_of if question.as_of is not None else end
+        for shop, end in known.items()
+        if shop in wanted
+    }
 
 
 def _known_shops(snapshot: Snapshot) -> dict[str, int]:
@@ -78,7 +93,7 @@ def _wanted_shops(question: Question, config: Config, known: Iterable[str]) -> s
     return wanted
 
 
-def _plan(
+def _tasks(
     question: Question, snapshot: Snapshot, split: Split, profile: Profile, ends: dict[str, int]
 ) -> Iterable[Task]:
     """Tasks over equal ranges of the 64-bit buyer keys; hashes are uniform, so the ranges weigh the same."""

@@ -137,12 +137,13 @@ METRICS: tuple[Metric, ...] = (
 
 BY_KEY: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}
 
-_PERCENTILES = {
+PERCENTILES = {
     "first_response_p50": ("first", 50),
     "first_response_p90": ("first", 90),
     "response_p50": ("turns", 50),
     "response_p90": ("turns", 90),
 }
+"""Population of the waits' histogram and percent of each percentile."""
 
 
 def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl.DataFrame:
@@ -209,7 +210,7 @@ def _percentiles(partial: Partial, keys: list[str]) -> list[pl.DataFrame]:
     """Nearest-rank percentiles of the histograms: the value number ⌈p·n⌉ of the sorted seconds."""
     tables = []
     waits = partial.waits.sort("wait_s")
-    for key, (population, percent) in _PERCENTILES.items():
+    for key, (population, percent) in PERCENTILES.items():
         number = (pl.col(population).sum() * percent + 99).floordiv(100)
         tables.append(
             waits.filter(pl.col(population) > 0)

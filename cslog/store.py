@@ -113,6 +113,24 @@ class Snapshot:
         """Distinct shop and buyer_key of all messages."""
         return self._scan("messages").select("shop", "buyer_key").unique().collect()
 
+    def keys_of_buyer(self, buyer: str) -> pl.DataFrame:
+        """Shops and keys of everybody with the nick ``buyer``: columns shop, buyer_key."""
+        found = [
+            self._scan(table).filter(pl.col("buyer") == buyer).select("shop", "buyer_key").unique()
+            for table in ("messages", "orders")
+        ]
+        return pl.concat(found).unique().sort("shop").collect()
+
+    def order_sources(self) -> pl.DataFrame:
+        """Where each order's latest version stands: shop, order_id, buyer, source_file, source_line."""
+        return (
+            self._scan("orders")
+            .sort("state", "content_key")
+            .unique(["shop", "order_id"], keep="last", maintain_order=True)
+            .select("shop", "order_id", "buyer", "source_file", "source_line")
+            .collect()
+        )
+
     def data_ends(self) -> dict[str, int]:
         """The last message second of every shop (kpi-spec 2, Data end)."""
         ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()

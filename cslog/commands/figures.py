@@ -8,6 +8,7 @@ import typer
 
 from cslog.commands import app
 from cslog.commands.session import Session, with_session
+from cslog.errors import UsageError
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -78,6 +79,83 @@ def kpi(
     with session.progress("computing") as on_done:
         result = library.report(question, session.open_store(settings), counting, settings, on_done)
     session.show(figures.sheet_of(result, session.headings(settings)), settings)
+
+
+@app.command()
+@with_session
+def explain(
+    session: Session,
+    metric: Annotated[
+        str | None, typer.Argument(metavar="[METRIC]", help="The figure (指标), e.g. first_response_avg.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")
+    ] = None,
+    day: Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day (自然日).")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", help="The row's agent (客服); none: the shop's row.")
+    ] = None,
+    shop: Annotated[
+        str | None, typer.Option("--shop", help="The row's shop (店铺), when there are several.")
+    ] = None,
+    hour: Annotated[
+        int | None, typer.Option("--hour", min=0, max=23, help="The row's clock hour (小时).")
+    ] = None,
+    buyer: Annotated[
+        str | None,
+        typer.Option(
+            "--buyer", metavar="NICK", help="Instead: everything of one buyer (买家), with messages."
+        ),
+    ] = None,
+    profile: Annotated[
+        str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")
+    ] = "chitu",
+    attribution: Annotated[
+        str,
+        typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment."),
+    ] = "order_first",
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", help="An older store version; see `cslog status`.")
+    ] = None,
+) -> None:
+    """Why this number (数字从何而来): the turns, people, messages or orders behind one cell, with file and line."""
+    from cslog import answer, clock
+    from cslog import explain as library
+    from cslog import profile as profiles
+    from cslog.report import explanation
+
+    if (metric is None) == (buyer is None):
+        raise UsageError(
+            "explain what?",
+            "name a figure, as in `cslog explain response_avg --month 2024-11`, or --buyer NICK",
+        )
+    settings = session.settings()
+    question = answer.Question(
+        period=clock.Period.of(month, day, first, last),
+        attribution=attribution,
+        shops=(shop,) if shop else (),
+        agents=(agent,) if agent else (),
+        as_of=clock.parse_instant(as_of, "--as-of") if as_of else None,
+        version=version,
+    )
+    counting, store = profiles.load(profile), session.open_store(settings)
+    if metric is not None:
+        (found,) = library.explain([metric], question, hour, store, counting, settings)
+        session.show(explanation.of_cell(found, question), settings)
+    elif buyer is not None:
+        session.show(
+            explanation.of_buyer(library.story(buyer, question, store, counting, settings)), settings
+        )
 
 
 @app.command()

@@ -10,14 +10,14 @@ import msgspec
 import polars as pl
 import xlsxwriter
 
-from cslog.report.sheet import Column, Language, Sheet, moment, plain_value, records
+from cslog.report.sheet import INSTANTS, Column, Language, Sheet, moment, plain_value, records
 
 _FORMATS = {
     "CNY": "#,##0.00",
     "fraction": "0.0%",
     "s": "0.0",
     "ratio": "0.00",
-    "instant": "yyyy-mm-dd hh:mm:ss",
+    **dict.fromkeys(INSTANTS, "yyyy-mm-dd hh:mm:ss"),
 }
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -44,7 +44,7 @@ def to_csv(sheet: Sheet, language: Language) -> bytes:
 def _csv_cell(value: Any, column: Column) -> Any:
     if value is None:
         return ""
-    if column.unit == "instant":
+    if column.unit in INSTANTS:
         return moment(value).isoformat(sep=" ")
     if isinstance(value, list):
         return " ".join(map(str, value))
@@ -61,7 +61,7 @@ def to_parquet(sheet: Sheet) -> bytes:
             if c.unit == "CNY"
             else pl.from_epoch(pl.col(c.key), time_unit="s").alias(c.key)
             for c in sheet.columns
-            if c.unit in ("CNY", "instant")
+            if c.unit == "CNY" or c.unit in INSTANTS
         ]
     )
     buffer = io.BytesIO()
@@ -87,7 +87,7 @@ def to_xlsx(sheet: Sheet, language: Language) -> bytes:
     page.freeze_panes(1, sum(1 for column in sheet.columns if not column.unit))
     for position, column in enumerate(sheet.columns):
         page.write_string(0, position, column.heading(language), head)
-        page.set_column(position, position, 18 if not column.unit or column.unit == "instant" else 11)
+        page.set_column(position, position, 18 if not column.unit or column.unit in INSTANTS else 11)
     data = sheet.rows.select(column.key for column in sheet.columns)
     for number, row in enumerate(data.iter_rows(), start=1):
         for position, (value, column) in enumerate(zip(row, sheet.columns, strict=True)):
@@ -109,7 +109,7 @@ def to_xlsx(sheet: Sheet, language: Language) -> bytes:
 def _write_cell(page: Any, row: int, position: int, value: Any, column: Column, cell_format: Any) -> None:
     if value is None:
         return
-    if column.unit == "instant":
+    if column.unit in INSTANTS:
         page.write_datetime(row, position, moment(value), cell_format)
     elif isinstance(value, list):
         page.write_string(row, position, " ".join(map(str, value)))

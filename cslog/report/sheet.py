@@ -14,6 +14,9 @@ from cslog import clock
 
 Language = Literal["en", "zh"]
 
+INSTANTS = ("instant", "second")
+"""Units of wall seconds; people see the first to the minute, the second to the second."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -36,8 +39,8 @@ class Column:
 class Sheet:
     """A table to be shown.
 
-    ``rows`` holds the columns by key: money as Int64 cents (unit CNY), instants as wall seconds (unit
-    instant). ``shown`` are the keys a terminal shows by default. ``stamp``: lines of (name, value) that
+    ``rows`` holds the columns by key: money as Int64 cents (unit CNY), instants as wall seconds (units
+    instant and second). ``shown`` are the keys a terminal shows by default. ``stamp``: lines of (name, value) that
     say what the rows were computed from. ``document``: the JSON object, rows included.
     """
 
@@ -62,7 +65,7 @@ def plain_value(value: Any, unit: str) -> Any:
         return None
     if unit == "CNY":
         return Decimal(value).scaleb(-2).quantize(Decimal("0.01"))
-    if unit == "instant":
+    if unit in INSTANTS:
         return clock.iso(value)
     return value
 
@@ -82,6 +85,8 @@ def shown_text(value: Any, unit: str) -> str:
         return f"{value:.1%}"
     if unit == "instant":
         return f"{clock.moment_of(value):%m-%d %H:%M}"
+    if unit == "second":
+        return f"{clock.moment_of(value):%m-%d %H:%M:%S}"
     if isinstance(value, float):
         return f"{value:,.2f}" if unit == "ratio" else f"{value:,.1f}"
     if isinstance(value, bool):

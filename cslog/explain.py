@@ -1,0 +1,390 @@
+"""Why this number: the turns, people, messages, sessions or orders behind one cell of a report.
+
+An explanation lists the facts with what each adds to the cell's numerator and denominator, by the very
+expressions that the report sums (cslog.measures), and where in which file the fact begins. A buyer's
+story shows everything known of one buyer: each peer-day, turn and order with the rule that decided, also
+where it does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from cslog import clock, compute, identity, kpi
+from cslog.answer import Question
+from cslog.compute import Task
+from cslog.config import Config
+from cslog.errors import UsageError
+from cslog.facts import Facts
+from cslog.measures import MEASURES, Measure, countable
+from cslog.metrics import BY_KEY, PERCENTILES, Metric
+from cslog.profile import Profile
+from cslog.schema import Kind, MessageClass
+from cslog.split import Split
+from cslog.store import Snapshot, Store
+
+_CHAT_SECONDS = Measure("sessions", pl.col("last_at") - pl.col("first_at") + 1)
+
+_ROW: dict[str, pl.DataType] = {
+    "fact": pl.String(),
+    "shop": pl.String(),
+    "agent": pl.String(),
+    "buyer": pl.String(),
+    "at": pl.Int64(),
+    "what": pl.String(),
+    "why": pl.String(),
+    "numerator": pl.Int64(),
+    "denominator": pl.Int64(),
+    "source_file": pl.String(),
+    "source_line": pl.Int64(),
+}
+"""Columns of an explanation. ``at``: wall seconds; the numerator of money is in cents."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """``rows`` (see _ROW) behind ``value``; the sums of their numerators and denominators make it."""
+
+    metric: Metric
+    cell: dict[str, Any]
+    value: Any
+    immature: bool
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything about one buyer in a period: ``facts`` (columns of _ROW) and ``messages`` in order."""
+
+    buyer: str
+    facts: pl.DataFrame
+    messages: pl.DataFrame
+
+
+def explain(
+    keys: Sequence[str], question: Question, hour: int | None, store: Store, profile: Profile, config: Config
+) -> list[Explanation]:
+    """The facts behind the figures ``keys`` of the row that ``question`` and ``hour`` name.
+
+    One agent makes it that agent's row, none the shop's; the shop may be left out when there is one.
+    Raises UsageError when the row or a figure does not exist.
+    """
+    chosen = [_explainable(key) for key in keys]
+    if len(question.agents) > 1:
+        raise UsageError("a cell belongs to one agent", "give one --agent, or none for the shop's row")
+    by = (("agent",) if question.agents else ("shop",)) + (("hour",) if hour is not None else ())
+    question = replace(question, by=by, metrics=tuple(keys))
+    row = _row_of(kpi.report(question, store, profile, config).frame, hour)
+    cell: dict[str, Any] = {name: row[name] for name in ("shop", "agent", "hour") if name in row}
+
+    listed: dict[str, list[pl.DataFrame]] = {key: [] for key in keys}
+    snapshot = store.snapshot(question.version)
+    for task in kpi.plan(replace(question, shops=(cell["shop"],)), snapshot, profile, config):
+        # Facts of all agents, since a colleague's chat can decide; only the cell's are listed.
+        rows = countable(compute.facts_of(task), task.split, task.agents)
+        own = {fact: _of_cell(fact, table, task.split, cell) for fact, table in rows.items()}
+        for metric in chosen:
+            listed[metric.key].append(_listed(metric, own, snapshot, profile))
+    return [
+        Explanation(
+            metric=metric,
+            cell=cell,
+            value=row[metric.key],
+            immature=metric.key in row["immature"],
+            rows=pl.concat(listed[metric.key]).sort("at", "buyer", "fact", "agent", nulls_last=True),
+        )
+        for metric in chosen
+    ]
+
+
+def _explainable(key: str) -> Metric:
+    if key not in BY_KEY:
+        raise UsageError(f"no metric {key}", "`cslog metrics` lists them")
+    if BY_KEY[key].needs:
+        raise UsageError(f"{key} needs a {BY_KEY[key].needs}, which cslog does not read yet")
+    return BY_KEY[key]
+
+
+def _row_of(frame: pl.DataFrame, hour: int | None) -> dict[str, Any]:
+    if hour is not None:
+        frame = frame.filter(pl.col("hour") == hour)
+    if frame.is_empty():
+        raise UsageError("the report has no such row", "look at it with `cslog kpi` and the same options")
+    if frame.height > 1:
+        shops = ", ".join(frame["shop"].unique().sort())
+        raise UsageError("several shops have such a row", f"give one by --shop: {shops}")
+    return frame.row(0, named=True)
+
+
+def story(buyer: str, question: Question, store: Store, profile: Profile, config: Config) -> Story:
+    """Everything about ``buyer`` in the period of ``question``, with the rule that decided each fact."""
+    snapshot = store.snapshot(question.version)
+    nick = pl.DataFrame({"buyer": [buyer]}).select(identity.plain_account(pl.col("buyer"))).item()
+    listed, spoken = [], []
+    for task in kpi.plan(replace(question, by=("agent",), agents=()), snapshot, profile, config):
+        mine = snapshot.keys_of_buyer(nick).filter(
+            pl.col("buyer_key").is_between(task.low_key, task.high_key)
+        )
+        if mine.is_empty():
+            continue
+        found = compute.facts_of(replace(task, buyers=tuple(mine["buyer_key"].to_list())))
+        listed.append(_whole_story(found, task.split, snapshot, profile).filter(pl.col("buyer") == nick))
+        spoken.append(_transcript(snapshot, task, mine))
+    if not listed:
+        raise UsageError(
+            f"the store knows no buyer {buyer!r} in these shops", "write the nick as in the export"
+        )
+    return Story(nick, pl.concat(listed).sort("at", "fact", "agent", nulls_last=True), pl.concat(spoken))
+
+
+def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
+    # What the shop was paid belongs to no agent; every agent's share divides by it.
+    keys = split.time_keys if fact == "paid" else split.keys
+    return frame.filter([pl.col(key) == cell[key.removeprefix("by_")] for key in keys])
+
+
+def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
+    """(fact table, numerator, denominator) of a metric; two tables when its halves differ."""
+    if metric.key in PERCENTILES:
+        population, _ = PERCENTILES[metric.key]
+        names = ("first_wait_s", "first_turns") if population == "first" else ("wait_s", "turns_answered")
+        return [("turns", MEASURES[names[0]], MEASURES[names[1]])]
+    if metric.key in ("max_concurrent", "avg_concurrent"):
+        return [("sessions", _CHAT_SECONDS, None)]
+    if metric.key in ("first_message_at", "last_message_at", "days_active"):
+        return [("staff", None, None)]
+    assert metric.numerator is not None
+    above = MEASURES[metric.numerator]
+    below = MEASURES[metric.denominator] if metric.denominator else None
+    if below is None or below.fact == above.fact:
+        return [(above.fact, above, below)]
+    return [(above.fact, above, None), (below.fact, None, below)]
+
+
+def _listed(
+    metric: Metric, rows: dict[str, pl.DataFrame], snapshot: Snapshot, profile: Profile
+) -> pl.DataFrame:
+    tables = []
+    for fact, above, below in _lenses(metric):
+        if fact == "staff":
+            tables.append(_described(fact, _ends_of_days(rows[fact]), snapshot, profile))
+            continue
+        numerator, denominator = (
+            measure.contribution() if measure else pl.lit(None, pl.Int64) for measure in (above, below)
+        )
+        counted = rows[fact].with_columns(numerator=numerator, denominator=denominator)
+        counted = counted.filter(
+            (pl.col("numerator").fill_null(0) != 0) | (pl.col("denominator").fill_null(0) != 0)
+        )
+        tables.append(_described(fact, counted, snapshot, profile))
+    return pl.concat(tables)
+
+
+def _ends_of_days(staff: pl.DataFrame) -> pl.DataFrame:
+    """First and last staff message of each agent's day; the first stands for the day."""
+    day = ["agent", "day"]
+    ordered = staff.sort("at", "rank")
+    first, last = (ordered.unique(day, keep=end, maintain_order=True) for end in ("first", "last"))
+    return pl.concat(
+        [
+            first.with_columns(numerator=pl.lit(1), denominator=pl.lit(None, pl.Int64)),
+            last.with_columns(numerator=pl.lit(0), denominator=pl.lit(None, pl.Int64)),
+        ]
+    )
+
+
+def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:
+    """Fact rows in the columns of _ROW: in words, with the buyer's nick and the place in the files."""
+    described = rows.with_columns(fact=pl.lit(fact), **_words(fact, rows, profile))
+    if "order_id" in rows.columns:
+        placed = described.join(
+            snapshot.order_sources(), on=["shop", "order_id"], how="left", maintain_order="left"
+        )
+    else:
+        speakers = {"turns": "buyer", "units": "any", "sessions": "any", "staff": "staff", "autos": "staff"}
+        placed = _placed(described, snapshot, speakers.get(fact, "exact"))
+    agent = "credited" if "credited" in rows.columns else "agent" if "agent" in rows.columns else None
+    return placed.with_columns(agent=pl.col(agent) if agent else pl.lit(None, pl.String)).select(
+        pl.col(name).cast(dtype)
+        if name in placed.columns or name == "agent"
+        else pl.lit(None, dtype).alias(name)
+        for name, dtype in _ROW.items()
+    )
+
+
+def _placed(rows: pl.DataFrame, snapshot: Snapshot, speaker: str) -> pl.DataFrame:
+    """``rows`` with buyer, source_file and source_line of the message each fact begins with."""
+    if rows.is_empty():
+        return rows.with_columns(buyer=pl.lit(None, pl.String))
+    low, high = int(rows["at"].min()), int(rows["at"].max())  # type: ignore[arg-type]
+    columns = ["buyer_key", "sent_at", "rank", "message_class", "buyer", "source_file", "source_line"]
+    classes = {
+        "buyer": [MessageClass.BUYER, MessageClass.TRANSFER],
+        "staff": [MessageClass.HUMAN, MessageClass.ASSIST, MessageClass.AUTO],
+    }.get(speaker, list(MessageClass))
+    key = (
+        ["buyer_key", "at", "rank"]
+        if speaker in ("exact", "staff") and "rank" in rows.columns
+        else ["buyer_key", "at"]
+    )
+    places = (
+        snapshot.messages(low, high, columns)
+        .filter(pl.col("message_class").is_in([int(code) for code in classes]))
+        .rename({"sent_at": "at"})
+        .join(rows.lazy().select("buyer_key").unique(), on="buyer_key", how="semi")
+        .sort("buyer_key", "at", "rank", "message_class")
+        .unique(key, keep="first", maintain_order=True)
+        .select(*key, "buyer", "source_file", "source_line")
+        .collect()
+    )
+    return rows.join(places, on=key, how="left", maintain_order="left")
+
+
+def _seconds(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String) + " s"
+
+
+def _words(fact: str, rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]:
+    """``at``, ``what`` and ``why`` of the rows of one fact table."""
+    if fact == "turns":
+        late = pl.format("unanswered in time, the agent wrote after {} s (超时)", "late_s")
+        waited = pl.format("answered after {} s", "wait_s")
+        what = pl.coalesce(waited, late, pl.lit("unanswered (未回复)"))
+        first = (
+            pl.when("first").then(pl.lit("first turn of the day (首响)")).otherwise(pl.lit("further turn"))
+        )
+        starter = pl.when("by_buyer").then(pl.lit("the buyer")).otherwise(pl.lit("the agent"))
+        counted = (
+            pl.when("counted")
+            .then(pl.lit(""))
+            .otherwise(pl.lit("; not counted: its buyer-day is filtered or spill"))
+            if "counted" in rows.columns
+            else pl.lit("")
+        )
+        return {
+            "at": pl.col("open_at"),
+            "what": what,
+            "why": pl.format("{}, session started by {}{}", first, starter, counted),
+        }
+    if fact in ("units", "peer_days"):
+        return {"at": pl.coalesce("asked_at", "first_at"), **_people_words(rows, profile)}
+    if fact == "sessions":
+        return {
+            "at": pl.col("first_at"),
+            "what": pl.format("session of {} s", pl.col("last_at") - pl.col("first_at")),
+            "why": pl.lit(f"no silence of {profile.max_wait_s or profile.session_gap_s} s inside"),
+        }
+    if fact in ("messages", "staff"):
+        said = pl.format("staff message, {} characters", "characters")
+        return {
+            "at": pl.col("at"),
+            "what": pl.when("from_buyer").then(pl.lit("buyer message")).otherwise(said),
+            "why": pl.lit(""),
+        }
+    if fact == "autos":
+        return {"at": pl.col("at"), "what": pl.lit("auto reply (自动回复)"), "why": pl.lit("")}
+    return {"at": pl.col("sold_at").fill_null(pl.col("created_at")), **_order_words(profile)}
+
+
+def _people_words(rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]:
+    state = (
+        pl.when("received")
+        .then(pl.lit("received (接待)"))
+        .when("unreplied")
+        .then(pl.lit("unreplied (未回复)"))
+        .when(pl.col("filter").is_not_null() if "filter" in rows.columns else pl.col("filtered"))
+        .then(pl.lit("filtered (过滤)"))
+        .otherwise(pl.lit("only the tail of yesterday's session"))
+    )
+    marks = {
+        "inquiry": "inquiry (询单)",
+        "after_sale": f"after-sale (售后): paid in the {profile.after_sale_days} days before, nothing ordered since",
+        "assist": "assist (协助): its orders are credited to colleagues",
+        "continuation": "continues yesterday's session, one inquiry",
+        "ordered": "ordered by the next day",
+        "paid_same_day": "paid on the day",
+        "paid": f"paid by day + {profile.order_days - 1 + profile.unpaid_days}",
+        "lost": "no order (询单流失)",
+        "order_lost": "ordered, not paid in time (下单流失)",
+        "forwarded_in": "transferred in (转入)",
+        "forwarded_out": "transferred out (转出)",
+        "slow": f"{profile.slow_times} turns slower than {profile.slow_s} s (慢响应)",
+        "long": f"a session longer than {profile.long_s} s (长接待)",
+    }
+    said: list[pl.Expr] = [
+        pl.when(pl.col(name)).then(pl.lit(words)) for name, words in marks.items() if name in rows.columns
+    ]
+    if "filter" in rows.columns:
+        said.insert(0, pl.format("filter {}", "filter"))
+    return {"what": state, "why": pl.concat_str(said, separator="; ", ignore_nulls=True)}
+
+
+def _order_words(profile: Profile) -> dict[str, pl.Expr]:
+    money = (
+        (pl.col("amount_cents") // 100).cast(pl.String)
+        + "."
+        + ((pl.col("amount_cents") % 100).cast(pl.String).str.zfill(2))
+    )
+    created = pl.from_epoch("created_at", time_unit="s").dt.strftime("%m-%d %H:%M:%S")
+    paid = pl.from_epoch("paid_at", time_unit="s").dt.strftime("%m-%d %H:%M:%S").fill_null("never")
+    nobody = pl.lit("nobody")
+    return {
+        "what": pl.format("order {} of {}, created {}, paid {}", "order_id", money, created, paid),
+        "why": pl.format(
+            "last chat within {} h: {} at creation, {} at payment; credited to {}",
+            pl.lit(profile.lookback_s // 3600),
+            pl.col("order_agent").fill_null(nobody),
+            pl.col("payment_agent").fill_null(nobody),
+            pl.col("credited").fill_null(nobody),
+        ),
+    }
+
+
+def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:
+    inside = pl.col("day").is_between(split.period.first_day, split.period.last_day)
+    at = pl.coalesce("sold_at", "created_at")
+    orders = found.orders.filter(
+        ((at - split.day_cut_s) // clock.DAY_SECONDS).is_between(
+            split.period.first_day, split.period.last_day
+        )
+    )
+    return pl.concat(
+        _described(fact, rows, snapshot, profile)
+        for fact, rows in (
+            ("peer_days", found.peer_days.filter(inside)),
+            ("turns", found.turns.filter(inside)),
+            ("orders", orders),
+        )
+    )
+
+
+def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame) -> pl.DataFrame:
+    """The buyer's messages of the period, with class, rule and place."""
+    period, cut = task.split.period, task.split.day_cut_s
+    low, high = (
+        period.first_day * clock.DAY_SECONDS + cut,
+        (period.last_day + 1) * clock.DAY_SECONDS + cut - 1,
+    )
+    classes = {int(code): code.name.lower() for code in MessageClass}
+    kinds = {int(code): code.name.lower() for code in Kind}
+    return (
+        snapshot.messages(low, high)
+        .join(mine.lazy(), on="buyer_key", how="semi")
+        .sort("buyer_key", "sent_at", "rank", "message_class", "agent")
+        .select(
+            "shop",
+            at="sent_at",
+            sender="sender",
+            message_class=pl.col("message_class").replace_strict(classes, return_dtype=pl.String),
+            rule="rule",
+            kind=pl.col("kind").replace_strict(kinds, return_dtype=pl.String),
+            text="text",
+            source_file="source_file",
+            source_line="source_line",
+        )
+        .collect()
+    )

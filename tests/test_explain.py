@@ -1,0 +1,158 @@
+"""The rows of an explanation add up to the cell, for every figure and every kind of row."""
+
+from __future__ import annotations
+
+import tempfile
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+import worlds
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
+
+from cslog import answer, explain, kpi
+from cslog.clock import Period
+from cslog.config import Config
+from cslog.errors import UsageError
+from cslog.ingest import files_below
+from cslog.metrics import METRICS, PERCENTILES, Metric
+from cslog.report import explanation, files
+
+SAMPLES = Path(__file__).parents[1] / "sample_logs"
+NOVEMBER = Period.of(month="2024-11")
+EXPLAINABLE = [metric for metric in METRICS if not metric.needs]
+
+
+def value_of(metric: Metric, rows: pl.DataFrame):
+    """The figure that the rows make, computed here from their numerators and denominators alone."""
+    numerators = rows["numerator"].drop_nulls().to_list()
+    above, below = sum(numerators), sum(rows["denominator"].drop_nulls().to_list())
+    if metric.key in PERCENTILES:
+        _population, percent = PERCENTILES[metric.key]
+        waits = sorted(rows.filter(pl.col("denominator") == 1)["numerator"].to_list())
+        return waits[-(-percent * len(waits) // 100) - 1] if waits else None
+    if metric.key == "first_message_at":
+        return rows["at"].min()
+    if metric.key == "last_message_at":
+        return rows["at"].max()
+    if metric.denominator is None:
+        return above
+    if below == 0:
+        return None
+    if metric.unit == "CNY":
+        return int((Decimal(above) / below).quantize(Decimal(1), ROUND_HALF_UP))
+    return above / below
+
+
+def assert_adds_up(store, question: answer.Question, row: dict, hour: int | None) -> None:
+    keys = [metric.key for metric in EXPLAINABLE]
+    for found in explain.explain(keys, question, hour, store, CHITU, Config()):
+        metric = found.metric
+        assert found.value == row[metric.key]
+        if found.immature:
+            assert found.value is None
+        elif metric.key in ("max_concurrent", "avg_concurrent"):
+            assert found.rows.height > 0 or not found.value  # a sweep, not a sum
+        elif not (metric.shop_rows_only and question.agents):
+            assert value_of(metric, found.rows) == found.value, metric.key
+
+
+def explained(key: str, question: answer.Question, store) -> explain.Explanation:
+    (found,) = explain.explain([key], question, None, store, CHITU, Config())
+    return found
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    return store_of(tmp_path_factory.mktemp("sample"), files_below([str(SAMPLES)]))
+
+
+@pytest.mark.parametrize("agents", [("小美",), ("阿强",), ("云朵家居旗舰店",), ()])
+def test_every_figure_of_the_sample_adds_up(sample, agents):
+    question = answer.Question(NOVEMBER, by=("agent",) if agents else ("shop",), agents=agents)
+    (row,) = kpi.report(question, sample, CHITU, Config()).frame.rows(named=True)
+    assert_adds_up(sample, question, row, None)
+
+
+def test_an_hour_adds_up(sample):
+    question = answer.Question(NOVEMBER, by=("agent", "hour"), agents=("小美",))
+    rows = kpi.report(question, sample, CHITU, Config()).frame
+    for hour in (10, 20):
+        (row,) = rows.filter(pl.col("hour") == hour).rows(named=True)
+        assert_adds_up(sample, question, row, hour)
+
+
+@settings(max_examples=max(EXAMPLES // 12, 4), suppress_health_check=list(HealthCheck))
+@given(worlds.worlds(), st.booleans(), st.sampled_from(answer.RULES))
+def test_random_months_add_up(world, by_agent, rule):
+    exports, order_rows = world
+    late = worlds.BEGIN + 40 * worlds.DAY
+    with tempfile.TemporaryDirectory() as name:
+        written = worlds.write_files(Path(name) / "in", exports, order_rows)
+        if not written:
+            return
+        store = store_of(Path(name), written)
+        question = answer.Question(
+            WHOLE, by=("agent",) if by_agent else ("shop",), attribution=rule, as_of=late
+        )
+        for row in kpi.report(question, store, CHITU, Config()).frame.rows(named=True)[:2]:
+            own = answer.Question(
+                WHOLE, attribution=rule, as_of=late, agents=(row["agent"],) if by_agent else ()
+            )
+            assert_adds_up(store, own, row, None)
+
+
+def test_every_row_names_its_place_in_a_file(sample):
+    question = answer.Question(NOVEMBER, agents=("小美",))
+    for key in (
+        "first_response_avg",
+        "buyers_received",
+        "agent_messages",
+        "sales_amount",
+        "service_time_avg",
+    ):
+        rows = explained(key, question, sample).rows
+        assert rows.height > 0
+        assert rows.filter(pl.col("buyer").is_null() | pl.col("source_file").is_null()).height == 0
+        line = rows.row(0, named=True)
+        data = Path(line["source_file"]).read_bytes().decode("gb18030", errors="replace").split("\n")
+        assert line["buyer"] in data[line["source_line"] - 1] or "小美" in data[line["source_line"] - 1]
+
+
+def test_a_buyers_story_says_why_something_does_not_count(sample):
+    question = answer.Question(NOVEMBER)
+    whole = kpi.report(answer.Question(NOVEMBER, by=("shop",)), sample, CHITU, Config())
+    assert whole.frame["buyers_filtered"][0] > 0
+    filtered = explained("buyers_filtered", question, sample)
+    buyer = filtered.rows["buyer"][0]
+    story = explain.story(buyer, question, sample, CHITU, Config())
+    assert "filter monologue" in " ".join(story.facts["why"].to_list())
+    assert story.messages.height > 0
+    assert set(story.facts["buyer"]) == {buyer}
+
+
+def test_documents_are_complete(sample):
+    question = answer.Question(NOVEMBER, agents=("小美",))
+    found = explained("average_order_value", question, sample)
+    text = files.to_json(explanation.of_cell(found, question)).decode()
+    assert '"value": 364.41' in text
+    assert f'"numerator": {int(found.rows["numerator"].sum())}' in text
+
+
+@pytest.mark.parametrize(
+    ("key", "agents", "said"),
+    [
+        ("no_such_figure", (), "no metric no_such_figure"),
+        ("refund_rate", (), "needs a refund export"),
+        ("turns", ("nobody",), "no such row"),
+        ("turns", ("小美", "阿强"), "one agent"),
+    ],
+)
+def test_what_cannot_be_explained(sample, key, agents, said):
+    with pytest.raises(UsageError, match=said):
+        explained(key, answer.Question(NOVEMBER, agents=agents), sample)
+    with pytest.raises(UsageError, match="no buyer"):
+        explain.story("没有这个人", answer.Question(NOVEMBER), sample, CHITU, Config())
