@@ -34,13 +34,13 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
     table = Table(
         title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
-    needed = 0
+    needed = 1
     for position, column in enumerate(columns):
         widest = max((cell_len(row[position]) for row in rows), default=0)
         heading = _wrapped(column, language, widest)
         width = max(widest, *(cell_len(line) for line in heading.split("\n")))
         folds = not column.unit and widest > _LONG
-        needed += (_LEAST if folds else width) + 1
+        needed += (_LEAST if folds else width) + 2  # padding and divider
         table.add_column(
             Text(heading),
             justify="right" if column.unit else "left",
