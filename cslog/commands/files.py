@@ -21,10 +21,12 @@ def ingest(
         typer.Argument(metavar="PATH...", help="Files, folders or zip files (文件、文件夹、压缩包)."),
     ],
     shop: Annotated[
-        str | None, typer.Option("--shop", help="The shop (店铺主账号) when the files do not say it.")
+        str | None,
+        typer.Option("--shop", help="The shop (店铺主账号) of all these files, whatever they say."),
     ] = None,
     reader: Annotated[
-        str | None, typer.Option("--reader", help="Read all files by this reader; see `cslog readers`.")
+        str | None,
+        typer.Option("--reader", help="Read all files by this reader (格式); see `cslog readers`."),
     ] = None,
     mapping: Annotated[
         Path | None,

@@ -142,10 +142,17 @@ class Session:
 _COMMON: dict[str, Any] = {
     "store": Annotated[
         str | None,
-        typer.Option("--store", metavar="DIR", help="The store folder (数据仓); else $CSLOG_STORE."),
+        typer.Option(
+            "--store", metavar="DIR", help="The store folder (数据仓); else $CSLOG_STORE, else as configured."
+        ),
     ],
     "config": Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="cslog.toml (配置); else $CSLOG_CONFIG.")
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The configuration (配置); else $CSLOG_CONFIG, else ./cslog.toml.",
+        ),
     ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks (静默).")],
     "json": Annotated[bool, typer.Option("--json", help="Short for --format json.")],

@@ -16,18 +16,26 @@ KEY_COLUMNS = {
     "month": Column("month", "月份"),
 }
 
-SHOWN = (
-    "buyers_received", "reply_rate", "first_response_avg", "response_avg", "within_180s_rate",
-    "answer_ratio", "inquiries", "inquiry_to_payment_rate", "sales_amount", "average_order_value",
-)  # fmt: skip
-"""What a terminal of 100 columns shows; ``--metrics`` chooses others, files hold all."""
+SHOWN = {
+    "buyers_received": "received",
+    "reply_rate": "reply rate",
+    "first_response_avg": "first reply, s",
+    "response_avg": "mean reply, s",
+    "within_180s_rate": "within 180 s",
+    "answer_ratio": "answer ratio",
+    "inquiries": "inquiries",
+    "inquiry_to_payment_rate": "paid rate",
+    "sales_amount": "sales",
+    "average_order_value": "order value",
+}
+"""What a terminal of 100 columns shows, with short English titles; files hold all figures."""
 
 
 def sheet_of(answer: Answer, language: Language) -> Sheet:
     """The sheet of a KPI answer."""
     dimensions = ["shop", *(name for name in answer.frame.columns if name in KEY_COLUMNS and name != "shop")]
     columns = tuple(KEY_COLUMNS[name] for name in dimensions) + tuple(
-        Column(key, BY_KEY[key].zh, BY_KEY[key].unit) for key in answer.keys
+        Column(key, BY_KEY[key].zh, BY_KEY[key].unit, SHOWN.get(key, "")) for key in answer.keys
     )
     shops = answer.frame["shop"].unique().sort().to_list()
     one_shop = len(shops) == 1 and len(dimensions) > 1

@@ -25,6 +25,7 @@ class Column:
     key: str
     zh: str
     unit: str = ""
+    short: str = ""  # English title where the key's words are too long for a terminal
 
     def heading(self, language: Language) -> str:
         """The name for files: the Chinese one, or the key."""
@@ -32,7 +33,7 @@ class Column:
 
     def title(self, language: Language) -> str:
         """The name for people: the Chinese one, or the key in words."""
-        return self.heading(language).replace("_", " ") if language == "en" else self.heading(language)
+        return self.heading(language) if language == "zh" else self.short or self.key.replace("_", " ")
 
 
 @dataclass(frozen=True)

@@ -31,24 +31,9 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
             silent.append(" ".join(names))
         else:
             rows.append(cells)
-    table = Table(
-        title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    needed = 1
-    for position, column in enumerate(columns):
-        widest = max((cell_len(row[position]) for row in rows), default=0)
-        heading = _wrapped(column, language, widest)
-        width = max(widest, *(cell_len(line) for line in heading.split("\n")))
-        folds = not column.unit and widest > _LONG
-        needed += (_LEAST if folds else width) + 2  # padding and divider
-        table.add_column(
-            Text(heading),
-            justify="right" if column.unit else "left",
-            width=None if folds else width,
-            min_width=_LEAST if folds else None,
-            no_wrap=not folds,
-            overflow="fold",
-        )
+    table, needed = _table(sheet, rows, columns, language, tight=False)
+    if needed > _width():
+        table, needed = _table(sheet, rows, columns, language, tight=True)
     for cells in rows:
         table.add_row(*(Text(cell) for cell in cells))
     buffer = io.StringIO()
@@ -69,6 +54,33 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().split("\n")) + "\n"
 
 
+def _table(
+    sheet: Sheet, rows: list[list[str]], columns: tuple[Column, ...], language: Language, tight: bool
+) -> tuple[Table, int]:
+    """The table without its rows, and the width it needs to show every value whole."""
+    gap = 0 if tight else 1
+    least = 6 if tight or language == "en" else 8
+    table = Table(
+        title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0)
+    )
+    needed = 1
+    for position, column in enumerate(columns):
+        widest = max((cell_len(row[position]) for row in rows), default=0)
+        heading = _wrapped(column.title(language), max(widest, least), " " if language == "en" else "")
+        width = max(widest, *(cell_len(line) for line in heading.split("\n")))
+        folds = not column.unit and widest > _LONG
+        needed += (_LEAST if folds else width) + 1 + gap  # divider and padding
+        table.add_column(
+            Text(heading),
+            justify="right" if column.unit else "left",
+            width=None if folds else width,
+            min_width=_LEAST if folds else None,
+            no_wrap=not folds,
+            overflow="fold",
+        )
+    return table, needed
+
+
 def _width() -> int:
     if os.environ.get("COLUMNS", "").isdigit():
         return int(os.environ["COLUMNS"])
@@ -77,13 +89,10 @@ def _width() -> int:
     return _WIDTH_ELSEWHERE
 
 
-def _wrapped(column: Column, language: Language, value_width: int) -> str:
-    """The heading in lines that are hardly wider than the values below."""
-    width = max(value_width, 6 if language == "en" else 8)
-    pieces = column.title(language).split(" ") if language == "en" else list(column.title(language))
-    joint = " " if language == "en" else ""
+def _wrapped(title: str, width: int, joint: str) -> str:
+    """The title in lines of at most ``width`` cells where its pieces allow it."""
     lines: list[str] = []
-    for piece in pieces:
+    for piece in title.split(joint) if joint else list(title):
         if lines and cell_len(lines[-1] + joint + piece) <= width:
             lines[-1] += joint + piece
         else:
