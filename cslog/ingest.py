@@ -236,6 +236,12 @@ def _read_into(
     except CslogError as error:
         report.error = str(error).removeprefix(f"{head.path}: ")
         return False
+    except Exception as error:
+        # A defect of ours must not cost the other files; what a buyer wrote must not reach the message.
+        report.error = (
+            f"cslog failed on it ({type(error).__name__}); please report this, the file was left out"
+        )
+        return False
     report.status = "ingested"
     report.encoding = batch.encoding
     report.replaced_characters = batch.replaced_characters

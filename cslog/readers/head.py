@@ -88,7 +88,10 @@ class Head:
         for line in self.lines:
             if line.strip():
                 delimiter = max(",\t;", key=line.count)
-                return next(csv.reader([line], delimiter=delimiter)) if line.count(delimiter) else [line]
+                try:
+                    return next(csv.reader([line], delimiter=delimiter)) if delimiter in line else [line]
+                except csv.Error:  # binary rubbish that happens to look like text
+                    return [line]
         return []
 
     @cached_property

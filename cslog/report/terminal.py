@@ -31,9 +31,9 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
             silent.append(" ".join(names))
         else:
             rows.append(cells)
-    table, needed = _table(sheet, rows, columns, language, tight=False)
+    table, needed = _table(rows, columns, language, tight=False)
     if needed > _width():
-        table, needed = _table(sheet, rows, columns, language, tight=True)
+        table, needed = _table(rows, columns, language, tight=True)
     for cells in rows:
         table.add_row(*(Text(cell) for cell in cells))
     buffer = io.StringIO()
@@ -45,7 +45,8 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
         highlight=False,
         markup=False,
     )
-    console.print(table if rows else Text(f"{sheet.title}\n(no rows)"))
+    console.print(Text(sheet.title, style="bold"), overflow="fold")
+    console.print(table if rows else Text("(no rows)"))
     notes = list(sheet.stamp)
     if silent:
         notes.insert(0, ("nothing in these columns 无数据", ", ".join(silent)))
@@ -55,14 +56,12 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
 
 
 def _table(
-    sheet: Sheet, rows: list[list[str]], columns: tuple[Column, ...], language: Language, tight: bool
+    rows: list[list[str]], columns: tuple[Column, ...], language: Language, tight: bool
 ) -> tuple[Table, int]:
     """The table without its rows, and the width it needs to show every value whole."""
     gap = 0 if tight else 1
     least = 6 if tight or language == "en" else 8
-    table = Table(
-        title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0)
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
     needed = 1
     for position, column in enumerate(columns):
         widest = max((cell_len(row[position]) for row in rows), default=0)
