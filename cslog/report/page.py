@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from cslog.report.sheet import Language, Sheet, shown_text
+from cslog.report.sheet import Language, Sheet, shown_rows
 
 _STYLE = """
 body{font:14px/1.5 -apple-system,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;margin:2em;color:#222}
@@ -27,12 +27,9 @@ def render(sheet: Sheet, language: Language) -> bytes:
     )
     body = "".join(
         "<tr>"
-        + "".join(
-            f'<td class="{kind}">{escape(shown_text(value, column.unit))}</td>'
-            for kind, value, column in zip(kinds, row, sheet.columns, strict=True)
-        )
+        + "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds, cells, strict=True))
         + "</tr>\n"
-        for row in sheet.rows.select(column.key for column in sheet.columns).iter_rows()
+        for cells in shown_rows(sheet, sheet.columns)
     )
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in sheet.warnings)
     stamp = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in sheet.stamp)

@@ -99,6 +99,17 @@ def shown_text(value: Any, unit: str) -> str:
     return str(value)
 
 
+def shown_rows(sheet: Sheet, columns: Sequence[Column]) -> list[list[str]]:
+    """Every row as texts for people; ``…`` where a figure is not final yet (its key is in ``immature``)."""
+    rows = []
+    for row in sheet.rows.iter_rows(named=True):
+        waiting = row.get("immature") or ()
+        rows.append(
+            ["…" if c.key in waiting else shown_text(row[c.key], c.unit) for c in columns],
+        )
+    return rows
+
+
 def records(sheet: Sheet) -> list[dict[str, Any]]:
     """Rows as plain values, for JSON."""
     units = {column.key: column.unit for column in sheet.columns}

@@ -12,23 +12,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cslog.report.sheet import Column, Language, Sheet, shown_text
+from cslog.report.sheet import Column, Language, Sheet, shown_rows
 
 _WIDTH_ELSEWHERE = 100  # cron mail and pipes have no width of their own
 _LONG = 40  # texts longer than this may be folded; figures and names never are
 _LEAST = 24  # room for a folded text
+_NOTHING = {"–", "0", "0.00"}
 
 
 def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
     """The table as text, as wide as its values need."""
     columns = sheet.visible()
     rows, silent = [], []
-    for row in sheet.rows.select(column.key for column in columns).iter_rows():
-        cells = [shown_text(value, column.unit) for value, column in zip(row, columns, strict=True)]
-        names = [cell for cell, column in zip(cells, columns, strict=True) if not column.unit]
-        figures = [value for value, column in zip(row, columns, strict=True) if column.unit]
-        if sheet.hides_empty and all(value in (None, 0) for value in figures):
-            silent.append(" ".join(names))
+    for cells in shown_rows(sheet, columns):
+        figures = {cell for cell, column in zip(cells, columns, strict=True) if column.unit}
+        if sheet.hides_empty and figures <= _NOTHING:
+            silent.append(
+                " ".join(cell for cell, column in zip(cells, columns, strict=True) if not column.unit)
+            )
         else:
             rows.append(cells)
     table, needed = _table(rows, columns, language, tight=False)
@@ -48,6 +49,8 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
     console.print(Text(sheet.title, style="bold"), overflow="fold")
     console.print(table if rows else Text("(no rows)"))
     notes = list(sheet.stamp)
+    if any("…" in cells for cells in rows):
+        notes.insert(0, ("… not final yet 延迟统计", "see the warning"))
     if silent:
         notes.insert(0, ("nothing in these columns 无数据", ", ".join(silent)))
     for name, value in notes:
