@@ -151,7 +151,7 @@ def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
     """(fact table, numerator, denominator) of a metric; two tables when its halves differ."""
     if metric.key in PERCENTILES:
         population, _ = PERCENTILES[metric.key]
-        names = ("first_wait_s", "first_turns") if population == "first" else ("wait_s", "turns_answered")
+        names = ("first_wait_s", "first_turns") if population == "first" else ("cost_s", "turns_in_mean")
         return [("turns", MEASURES[names[0]], MEASURES[names[1]])]
     if metric.key in ("max_concurrent", "avg_concurrent"):
         return [("sessions", _CHAT_SECONDS, None)]

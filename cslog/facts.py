@@ -39,13 +39,14 @@ ORDER_COLUMNS = [
 class Facts:
     """Everything countable about a set of buyers. ``agent`` is null where nobody is known.
 
-    turns: shop, agent, buyer_key, day, open_at, wait_s (null: unanswered), late_s, unfollowed, first, by_buyer, counted
+    turns: shop, agent, buyer_key, day, open_at, wait_s (null: unanswered), cost_s (what
+    the mean counts), late_s, unfollowed, first, first_response, by_buyer, in_window, counted
     sessions: shop, agent, buyer_key, day, first_at, last_at, counted
     peer_days: shop, agent, buyer_key, day, received, unreplied, filtered, asked_at, first_at, …
     messages: shop, agent, buyer_key, day, at, rank, from_buyer, characters, counted, filtered
     autos: shop, agent, buyer_key, at, rank
     orders: shop, buyer_key, order_id, created_at, paid_at, order_agent, payment_agent, credited, …
-    ``counted`` is false for what lies in a filtered peer-day.
+    ``counted`` is false for what lies in a filtered peer-day or opens outside the profile's window.
     """
 
     turns: pl.DataFrame
@@ -103,7 +104,7 @@ def compute(
     peer_days = peer_days.with_columns(**_outcomes(peer_days, credited, people, profile))
     counted = (peer_days["received"] | peer_days["unreplied"]).to_numpy()
     return Facts(
-        turns=_turns(walked, people, names, counted),
+        turns=_turns(walked, people, names, profile, counted),
         sessions=_sessions(walked, people, names, counted),
         peer_days=peer_days.drop("person", "agent_code"),
         messages=_messages(walked, rows, people, names, peer_days),
@@ -235,7 +236,15 @@ def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict
         gap,
     )
     voided, reopened = owners.transfer_effects(
-        people.starts, at, who, owner, origin, target, profile.max_wait_s, profile.transfer == "neutral"
+        people.starts,
+        at,
+        who,
+        owner,
+        origin,
+        target,
+        profile.max_wait_s,
+        profile.day_cut_s,
+        profile.transfer == "neutral",
     )
     event_row, event_type, thread_starts, thread_buyer, thread_agent = threads.order_threads(
         people.starts, who, owner, voided, reopened
@@ -255,6 +264,7 @@ def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict
         profile.day_cut_s,
         profile.slow_s,
         profile.long_s,
+        *profile.window,
     )
     return _Walked(
         event_row, event_type, event_at, event_characters, event_peer_day, thread_buyer, thread_agent,
@@ -321,19 +331,30 @@ def _peer_days(
     return frame
 
 
-def _turns(walked: _Walked, people: _People, names: _Names, counted: np.ndarray) -> pl.DataFrame:
+def _turns(
+    walked: _Walked, people: _People, names: _Names, profile: Profile, counted: np.ndarray
+) -> pl.DataFrame:
     thread, peer_day, opened, reply, late, first, started_by = walked.turns
+    wait = np.where(reply >= 0, reply - opened, -1)
+    # With a cap an unanswered turn costs the cap (kpi-spec 7, ``response``).
+    cost = np.where(wait >= 0, np.minimum(wait, profile.cap_s), profile.cap_s) if profile.cap_s else wait
+    window_from, window_to = profile.window
+    in_window = (opened % threads.DAY >= window_from) & (opened % threads.DAY < window_to)
+    by_buyer = started_by == threads.BUYER
     return pl.DataFrame(
         _thread_columns(walked, thread, people, names)
         | {
             "day": walked.peer_days[1][peer_day],
             "open_at": opened,
-            "wait_s": pl.Series(np.where(reply >= 0, reply - opened, -1)).replace(-1, None),
+            "wait_s": pl.Series(wait).replace(-1, None),
+            "cost_s": pl.Series(cost).replace(-1, None),
             "late_s": pl.Series(np.where(late >= 0, late - opened, -1)).replace(-1, None),
             "unfollowed": late == -2,
             "first": first.astype(bool),
-            "by_buyer": started_by == threads.BUYER,
-            "counted": counted[peer_day],
+            "first_response": first.astype(bool) & (by_buyer | (profile.first_response == "any")),
+            "by_buyer": by_buyer,
+            "in_window": in_window,
+            "counted": counted[peer_day] & in_window,
         }
     )
 

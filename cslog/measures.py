@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _LEVELS = (6, 30, 60, 180)  # seconds N of the within-N rates
 
 _ALWAYS = pl.lit(True)
-_WAIT, _FIRST, _BY_BUYER = pl.col("wait_s"), pl.col("first"), pl.col("by_buyer")
+_WAIT, _COST, _FIRST = pl.col("wait_s"), pl.col("cost_s"), pl.col("first")
+_FIRST_RESPONSE, _BY_BUYER = pl.col("first_response"), pl.col("by_buyer")
 _ANSWERED = _WAIT.is_not_null()
 _RECEIVED = pl.col("received")
 _CONSULTED = _RECEIVED | pl.col("unreplied")
@@ -64,10 +65,11 @@ MEASURES: dict[str, Measure] = {
         turns_answered=_ANSWERED,
         turns_unanswered=~_ANSWERED,
         turns_late=pl.col("late_s").is_not_null(),
-        wait_s=_WAIT,
-        first_wait_s=pl.when(_FIRST & _BY_BUYER).then(_WAIT),
-        first_turns=_FIRST & _BY_BUYER & _ANSWERED,
-        first_response_missed=_FIRST & _BY_BUYER & ~_ANSWERED,
+        cost_s=_COST,
+        turns_in_mean=_COST.is_not_null(),
+        first_wait_s=pl.when(_FIRST_RESPONSE).then(_WAIT),
+        first_turns=_FIRST_RESPONSE & _ANSWERED,
+        first_response_missed=_FIRST_RESPONSE & ~_ANSWERED,
         first_any_wait_s=pl.when(_FIRST).then(_WAIT),
         first_any_turns=_FIRST & _ANSWERED,
         **{f"within_{level}s": level >= _WAIT for level in _LEVELS},

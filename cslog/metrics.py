@@ -70,7 +70,7 @@ METRICS: tuple[Metric, ...] = (
            "first_response_missed"),
     Metric("first_response_p50", "首响中位(秒)", "s", "half of the first responses were at most this"),
     Metric("first_response_p90", "首响九分位(秒)", "s", "nine of ten first responses were at most this"),
-    Metric("response_avg", "平均响应(秒)", "s", "mean wait of every answered turn", "wait_s", "turns_answered",
+    Metric("response_avg", "平均响应(秒)", "s", "mean wait of every answered turn", "cost_s", "turns_in_mean",
            source="A5 A6"),
     Metric("response_p50", "响应中位(秒)", "s", "half of the answers came within this"),
     Metric("response_p90", "响应九分位(秒)", "s", "nine of ten answers came within this"),

@@ -82,10 +82,14 @@ def _sums(rows: pl.DataFrame, fact: str, keys: list[str]) -> pl.DataFrame:
 
 
 def _waits(turns: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    return (
-        turns.filter(pl.col("wait_s").is_not_null())
-        .group_by([*keys, "wait_s"])
-        .agg(turns=pl.len().cast(pl.Int64), first=(pl.col("first") & pl.col("by_buyer")).sum().cast(pl.Int64))
+    """Histograms of what the mean counts (turns) and of first responses (first)."""
+    count = pl.len().cast(pl.Int64)
+    mean = turns.filter(pl.col("cost_s").is_not_null()).group_by([*keys, pl.col("cost_s").alias("wait_s")])
+    first = turns.filter(pl.col("first_response") & pl.col("wait_s").is_not_null()).group_by(
+        [*keys, "wait_s"]
+    )
+    return pl.concat([mean.agg(turns=count), first.agg(first=count)], how="diagonal").with_columns(
+        pl.col("turns", "first").fill_null(0)
     )
 
 

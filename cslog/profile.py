@@ -19,6 +19,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title_zh: str
     valid_from: datetime.date
     max_wait_s: int
+    cap_s: int
+    window: tuple[int, int]
+    first_response: Literal["buyer_first", "any"]
     session_gap_s: int
     transfer: Literal["neutral", "strict"]
     assist_valid: bool

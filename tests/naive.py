@@ -47,6 +47,7 @@ CHITU = {
     "day_close": False,
     "window": None,
     "day_cut": 0,
+    "first_any": False,
     "transfer": "neutral",
     "assist_valid": True,
     "filters": ("internal", "empty", "monologue"),
@@ -57,6 +58,7 @@ TAOBAO = {
     "cap": 600,
     "day_close": True,
     "window": (8 * 3600, 23 * 3600),
+    "first_any": True,
     "transfer": "strict",
 }
 
@@ -454,8 +456,13 @@ def response_waits(some_turns, P):
     return waits
 
 
-def first_waits(some_turns):
-    return [wait_of(t) for t in some_turns if t.first and t.init == "B" and t.reply is not None]
+def is_first_response(t, P):
+    """Spec 3: the first turn of a peer-day, when the buyer began its session; taobao takes any session."""
+    return t.first and (t.init == "B" or P["first_any"])
+
+
+def first_waits(some_turns, P):
+    return [wait_of(t) for t in some_turns if is_first_response(t, P) and t.reply is not None]
 
 
 def first_waits_any(some_turns):
@@ -469,7 +476,7 @@ def within(some_turns, limit):
 
 def response(some_turns, P, limit=180):
     """The `response` function of spec 7."""
-    waits, first = response_waits(some_turns, P), first_waits(some_turns)
+    waits, first = response_waits(some_turns, P), first_waits(some_turns, {**P, "first_any": False})
     return {
         "turns": len(some_turns),
         "answered": sum(t.reply is not None for t in some_turns),
@@ -661,7 +668,7 @@ def peer_day_list(shop, agent, buyer, thread, all_turns, forwards, P):
         items = [m for s in thread_sessions for m in s if bday(m.ts, P) == day]
         buyer_items = [m for m in items if m.who == "B"]
         first_session = next(s for s in thread_sessions if items[0] in s)
-        of_day = [t for t in all_turns if t.day == day]
+        of_day = [t for t in in_window(all_turns, P) if t.day == day]
         slow = sum(t.reply is None or wait_of(t) > SLOW_SECONDS for t in of_day) >= SLOW_TURNS
         own_sessions = [s for s in thread_sessions if bday(s[0].ts, P) == day]
         continuation = False
@@ -892,14 +899,14 @@ def turn_metrics(row_turns, P):
     """Turns and waits (spec 3)."""
     number = len(row_turns)
     answered = sum(t.reply is not None for t in row_turns)
-    waits, first = response_waits(row_turns, P), first_waits(row_turns)
+    waits, first = response_waits(row_turns, P), first_waits(row_turns, P)
     return {
         "turns": number,
         "turns_answered": answered,
         "turns_unanswered": number - answered,
         "turns_late": sum(t.late is not None for t in row_turns),
         "first_response_avg": mean(first),
-        "first_response_missed": sum(t.first and t.init == "B" and t.reply is None for t in row_turns),
+        "first_response_missed": sum(is_first_response(t, P) and t.reply is None for t in row_turns),
         "first_response_any_avg": mean(first_waits_any(row_turns)),
         "first_response_p50": percentile(first, 50),
         "first_response_p90": percentile(first, 90),

@@ -22,6 +22,7 @@ EXAMPLES = int(os.environ.get("CSLOG_EXAMPLES", "60"))
 """How many random months each comparison tries; more is a matter of time alone."""
 
 CHITU = profile.load("chitu")
+PROFILES = {"chitu": naive.CHITU, "taobao": naive.TAOBAO}
 SPLITS = [
     ("agent",),
     ("shop",),
@@ -43,9 +44,9 @@ def store_of(folder: Path, files: list[Path]) -> Store:
     return store
 
 
-def rows_of(store: Store, period: Period, by=("agent",), rule="order_first", as_of=None) -> list[dict]:
+def rows_of(store: Store, period: Period, by=("agent",), rule="order_first", as_of=None, counting=CHITU):
     question = answer.Question(period, by=by, attribution=rule, as_of=as_of)
-    return sheet.records(figures.sheet_of(kpi.report(question, store, CHITU, Config()), "en"))
+    return sheet.records(figures.sheet_of(kpi.report(question, store, counting, Config()), "en"))
 
 
 def assert_equal(ours: list[dict], theirs: list[dict]) -> None:
@@ -63,6 +64,7 @@ def assert_equal(ours: list[dict], theirs: list[dict]) -> None:
 @given(worlds.worlds(), st.sampled_from(SPLITS), st.sampled_from(answer.RULES), st.data())
 def test_rows_equal_the_reference(world, by, rule, data):
     exports, order_rows = world
+    counting = data.draw(st.sampled_from(sorted(PROFILES)))
     first = worlds.FIRST_DAY + data.draw(st.integers(-1, 3))
     period = data.draw(st.sampled_from([WHOLE, Period(first, first), Period(first, first + 1)]))
     as_of = data.draw(st.none() | st.integers(worlds.BEGIN, worlds.BEGIN + 12 * naive.DAY))
@@ -70,8 +72,8 @@ def test_rows_equal_the_reference(world, by, rule, data):
         files = worlds.write_files(Path(name) / "in", exports, order_rows)
         if not files:
             return
-        ours = rows_of(store_of(Path(name), files), period, by, rule, as_of)
+        ours = rows_of(store_of(Path(name), files), period, by, rule, as_of, profile.load(counting))
     expected = naive.report(
-        exports, order_rows, period.first_day, period.last_day, by, rule=rule, as_of=as_of
+        exports, order_rows, period.first_day, period.last_day, by, PROFILES[counting], rule, as_of
     )
     assert_equal(ours, expected)

@@ -12,7 +12,7 @@ from numba import njit
 
 from cslog.kernels.signatures import BOOL, I8, I32, I64, INT
 
-NOBODY = -1
+DAY = 86_400
 
 
 @njit([(I64, I64, I8, I32, I32, I32, INT)], cache=True, nogil=True)
@@ -71,7 +71,15 @@ def infer_owners(starts, at, who, agent, exporter, target, gap):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def _open_turn(begin, marker, at, who, owner, voided, reopened, agent, gap):  # type: ignore[no-untyped-def]
+def _is_over(previous, now, gap, day_cut):  # type: ignore[no-untyped-def]
+    """Whether a turn open at ``previous`` is closed by ``now``: by silence, or without ``gap`` by the day's end."""
+    if gap > 0:
+        return now - previous >= gap
+    return (previous - day_cut) // DAY != (now - day_cut) // DAY
+
+
+@njit(cache=True, nogil=True)
+def _open_turn(begin, marker, at, who, owner, voided, reopened, agent, gap, day_cut):  # type: ignore[no-untyped-def]
     """Row at which the turn of ``agent`` opened that is still open at ``marker``; -1 when there is none."""
     opened = -1
     previous = -1
@@ -81,24 +89,24 @@ def _open_turn(begin, marker, at, who, owner, voided, reopened, agent, gap):  # 
             opened = -1
         if not mine:
             continue
-        if previous >= 0 and gap > 0 and at[i] - at[previous] >= gap:
+        if previous >= 0 and _is_over(at[previous], at[i], gap, day_cut):
             opened = -1
         if who[i] == 1:
             opened = -1
         elif opened < 0:
             opened = i
         previous = i
-    if previous >= 0 and gap > 0 and at[marker] - at[previous] >= gap:
+    if previous >= 0 and _is_over(at[previous], at[marker], gap, day_cut):
         return -1
     return opened
 
 
-@njit([(I64, I64, I8, I32, I32, I32, INT, BOOL)], cache=True, nogil=True)
-def transfer_effects(starts, at, who, owner, origin, target, gap, neutral):  # type: ignore[no-untyped-def]
+@njit([(I64, I64, I8, I32, I32, I32, INT, INT, BOOL)], cache=True, nogil=True)
+def transfer_effects(starts, at, who, owner, origin, target, gap, day_cut, neutral):  # type: ignore[no-untyped-def]
     """For every marker row: the agent whose open turn it voids and the agent for whom it re-opens (-1: none).
 
-    Without ``neutral`` nothing happens (profile ``transfer = strict``). ``gap`` 0 means that silence
-    never closes a turn.
+    Without ``neutral`` nothing happens (profile ``transfer = strict``). ``gap`` 0 means that the end of
+    the day closes a turn, not silence.
     """
     voided = np.full(at.size, -1, np.int32)
     reopened = np.full(at.size, -1, np.int32)
@@ -114,7 +122,7 @@ def transfer_effects(starts, at, who, owner, origin, target, gap, neutral):  # t
                 or origin[marker] == target[marker]
             ):
                 continue
-            opened = _open_turn(begin, marker, at, who, owner, voided, reopened, origin[marker], gap)
+            opened = _open_turn(begin, marker, at, who, owner, voided, reopened, origin[marker], gap, day_cut)
             if opened < 0:
                 continue
             answered = False
@@ -124,6 +132,6 @@ def transfer_effects(starts, at, who, owner, origin, target, gap, neutral):  # t
             if answered:
                 continue
             voided[marker] = origin[marker]
-            if _open_turn(begin, marker, at, who, owner, voided, reopened, target[marker], gap) < 0:
+            if _open_turn(begin, marker, at, who, owner, voided, reopened, target[marker], gap, day_cut) < 0:
                 reopened[marker] = target[marker]
     return voided, reopened

@@ -79,14 +79,27 @@ def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-unty
     )
 
 
-@njit([(I64, I64, I8, I8, I32, I64, INT, INT, INT, INT, INT)], cache=True, nogil=True)
+@njit([(I64, I64, I8, I8, I32, I64, INT, INT, INT, INT, INT, INT, INT)], cache=True, nogil=True)
 def walk_threads(  # type: ignore[no-untyped-def]
-    thread_starts, at, kind, visible, characters, data_end, max_wait, session_gap, day_cut, slow_s, long_s
+    thread_starts,
+    at,
+    kind,
+    visible,
+    characters,
+    data_end,
+    max_wait,
+    session_gap,
+    day_cut,
+    slow_s,
+    long_s,
+    window_from,
+    window_to,
 ):
     """Turns, sessions and peer-days of all threads, by one pass over their events.
 
     ``at``, ``kind`` (BUYER, STAFF, VOID, REOPEN), ``visible`` (0: blank text), ``characters`` per event;
-    ``data_end`` per thread. ``max_wait`` 0: silence never closes a turn, the end of the day does.
+    ``data_end`` per thread; [``window_from``, ``window_to``) are the seconds of the clock's day in which
+    a turn must open to be slow. ``max_wait`` 0: silence never closes a turn, the end of the day does.
 
     Returns (turn_thread, turn_peer_day, turn_open, turn_reply, turn_late, turn_first, turn_started_by),
     (session_thread, session_peer_day, session_first, session_last), (peer-day columns, see the end) and
@@ -155,7 +168,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     turn_first[turns] = day_number[opened_day] != last_turn_day
                     turn_started_by[turns] = opened_by
                     last_turn_day = day_number[opened_day]
-                    slow_turns[opened_day] += 1
+                    slow_turns[opened_day] += window_from <= opened % DAY < window_to
                     turns += 1
                     opened = -1
             if current < 0 or day_number[current] != day:
@@ -201,7 +214,9 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     turn_first[turns] = day_number[opened_day] != last_turn_day
                     turn_started_by[turns] = opened_by
                     last_turn_day = day_number[opened_day]
-                    slow_turns[opened_day] += now - opened > slow_s
+                    slow_turns[opened_day] += (
+                        now - opened > slow_s and window_from <= opened % DAY < window_to
+                    )
                     answered[opened_day] = 1
                     turns += 1
                     opened = -1
@@ -215,7 +230,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
             turn_late[turns] = -2
             turn_first[turns] = day_number[opened_day] != last_turn_day
             turn_started_by[turns] = opened_by
-            slow_turns[opened_day] += 1
+            slow_turns[opened_day] += window_from <= opened % DAY < window_to
             turns += 1
 
     category = np.empty(peer_days, np.int8)
