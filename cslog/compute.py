@@ -139,7 +139,8 @@ class _Loader:
             whole, nothing, self._task.profile, self._task.rule, self._task.data_ends
         ).turns
         key = ["shop", "agent", "buyer_key", "open_at"]
-        found = turns.select(*key, late_found="late_s").unique(key)
+        # An answered turn may open in the same second; of the unanswered ones only one can.
+        found = turns.filter(pl.col("late_s").is_not_null()).select(*key, late_found="late_s").unique(key)
         turns = facts.turns.join(
             found, on=key, how="left", nulls_equal=True, maintain_order="left"
         ).with_columns(late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s")))

@@ -198,6 +198,9 @@ def _countable(messages: pl.DataFrame, profile: Profile) -> pl.DataFrame:
             pl.col("who").replace_strict({0: 0, 2: 1, 1: 2}, return_dtype=pl.Int8),
             (pl.col("agent_code") != pl.col("main_code")),
             "agent_code",
+            # Markers alone can still differ; only with these is the order that of the content.
+            "transfer_from_code",
+            "transfer_to_code",
         )
     )
 
@@ -294,6 +297,7 @@ def _peer_days(
             "agent_characters": characters,
             "asked_at": pl.Series(asked_at).replace(-1, None),
             "first_at": first_at,
+            "first_row": _first_rows(walked),
             "by_buyer": started_by == threads.BUYER,
             "slow": slow_turns >= profile.slow_times,
             "long": long_session.astype(bool),
@@ -319,6 +323,13 @@ def _peer_days(
             pl.col(flag).fill_null(False)
         )
     return frame
+
+
+def _first_rows(walked: _Walked) -> np.ndarray:
+    """The row of each peer-day's first message; inside a buyer, rows are in the order of T1."""
+    events = np.flatnonzero(walked.event_peer_day >= 0)
+    first = np.searchsorted(walked.event_peer_day[events], np.arange(walked.peer_days[1].size))
+    return walked.event_row[events[first]]
 
 
 def _turns(walked: _Walked, people: _People, names: _Names, counted: np.ndarray) -> pl.DataFrame:

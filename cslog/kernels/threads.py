@@ -181,8 +181,6 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 if kind[i] == 0:
                     buyer_messages[current] += 1
                     any_visible[current] |= visible[i]
-                else:
-                    any_visible[current] = 1
                 if buyer_first[current] < 0:
                     buyer_first[current] = now
                     carried[current] = session_day < day
@@ -223,7 +221,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
     for p in range(peer_days):
         if buyer_first[p] < 0 and own_session[p] == 0:
             category[p] = 4
-        elif any_visible[p] == 0:
+        elif any_visible[p] == 0 and buyer_messages[p] + staff_messages[p] > 0:
             category[p] = 2
         elif buyer_first[p] < 0:
             category[p] = 3
