@@ -27,7 +27,11 @@ def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-unty
     size = who.size
     for i in range(who.size):
         if who[i] == 2:
-            size += (voided[i] >= 0) + (reopened[i] >= 0) - 1
+            size -= 1
+            if voided[i] >= 0:
+                size += 1
+            if reopened[i] >= 0:
+                size += 1
     event_row = np.empty(size, np.int64)
     event_type = np.empty(size, np.int8)
     thread_starts = np.empty(size + 1, np.int64)
