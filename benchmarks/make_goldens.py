@@ -42,7 +42,7 @@ def rows_of(file: Path) -> str:
     """The canonical rows of a sample as JSON lines: instants and codes in words, in file order."""
     head = Head(file.name, file.read_bytes())
     batch = registry.identify(head, registry.all_readers()).read(head, Options()).validated(file.name)
-    accounts = identity.Accounts(robots=frozenset({"服务助手"}))
+    accounts = identity.Accounts()
     frames: list[pl.DataFrame] = []
     if batch.messages is not None:
         messages, misplaced = identity.canonical_messages(batch, accounts, file.name)

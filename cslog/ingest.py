@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from cslog import identity, schema
-from cslog.config import Config
+from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError, UsageError
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options, Reader
@@ -146,7 +146,12 @@ def ingest(
         staff=config.staff(),
         internal={name: frozenset(known.internal) for name, known in config.shops.items()},
     )
-    options = Options(shop=shop, staff=accounts.staff, robots=accounts.robots)
+    # A reader meets names before it knows the shop; whose they are is decided by cslog.identity.
+    options = Options(
+        shop=shop,
+        staff=frozenset().union(*accounts.staff.values()),
+        robots=DEFAULT_ROBOTS.union(*accounts.robots.values()),
+    )
     reading = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
 
     reports: list[FileReport] = []
