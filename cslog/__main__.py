@@ -17,7 +17,7 @@ def main() -> None:
     from cslog.commands import app
 
     try:
-        status = app(prog_name="cslog", standalone_mode=False)
+        status = app(sys.argv[1:] or ["--help"], prog_name="cslog", standalone_mode=False)
     except CslogError as error:
         sys.exit(_fail(str(error), error.exit_status))
     except KeyboardInterrupt:

@@ -80,11 +80,6 @@ def is_recall(text: pl.Expr) -> pl.Expr:
     return text.str.contains(_RECALL)
 
 
-def is_transfer(text: pl.Expr) -> pl.Expr:
-    """Whether the line hands the buyer over to another account."""
-    return text.str.contains(TRANSFER)
-
-
 def transfer_parties(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Names that a transfer line hands over from and to, as written; null for other texts."""
     return text.str.extract(TRANSFER, 1), text.str.extract(TRANSFER, 2)

@@ -16,6 +16,7 @@ from cslog.errors import UsageError
 ZONE_NAME = "Asia/Shanghai"
 DAY_SECONDS = 86_400
 HOUR_SECONDS = 3_600
+_YEARS = range(1971, 9999)  # further out, the days around a day overflow
 _EPOCH = datetime.date(1970, 1, 1)
 _EPOCH_INSTANT = datetime.datetime(1970, 1, 1)
 
@@ -134,7 +135,10 @@ def _parse(text: str, option: str, example: str, expected: str | None = None) ->
     try:
         if len(text) != len("2024-11-01"):
             raise ValueError
-        return datetime.date.fromisoformat(text)
+        day = datetime.date.fromisoformat(text)
+        if day.year not in _YEARS:
+            raise ValueError
+        return day
     except ValueError:
         raise UsageError(f"{option} {expected or text} is not a date", f"write it like {example}") from None
 
@@ -146,9 +150,11 @@ def parse_instant(text: str, option: str) -> int:
     """
     try:
         moment = datetime.datetime.fromisoformat(text)
+        if moment.year not in _YEARS:
+            raise ValueError
     except ValueError:
         raise UsageError(
             f"{option} {text} is not an instant", "write it like 2024-12-06 or 2024-12-06T09:00"
         ) from None
     seconds = seconds_of(moment)
-    return seconds + DAY_SECONDS - 1 if len(text) == len("2024-12-06") else seconds
+    return seconds + DAY_SECONDS - 1 if len(text) <= len("2024-12-06") else seconds

@@ -73,8 +73,9 @@ class _Loader:
         """Current states of the orders that can matter to the period."""
         profile = self._task.profile
         created_before = self._end + profile.order_days * DAY_SECONDS
-        versions = self._mine(self._snapshot.order_versions()).filter(pl.col("created_at") < created_before)
-        orders = facts_module.fold_orders(versions, self._task.as_of)
+        # All versions first: one with a masked nick has another buyer key than the one that names the buyer.
+        versions = self._snapshot.order_versions().filter(pl.col("created_at") < created_before)
+        orders = self._mine(facts_module.fold_orders(versions, self._task.as_of).lazy()).collect()
         oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
         return orders.filter((pl.col("created_at") >= oldest) | (pl.col("paid_at") >= oldest))
 
@@ -139,7 +140,8 @@ class _Loader:
             whole, nothing, self._task.profile, self._task.rule, self._task.data_ends
         ).turns
         key = ["shop", "agent", "buyer_key", "open_at"]
-        found = turns.select(*key, late_found="late_s").unique(key)
+        # An answered turn may open in the same second; of the unanswered ones only one can.
+        found = turns.filter(pl.col("late_s").is_not_null()).select(*key, late_found="late_s").unique(key)
         turns = facts.turns.join(
             found, on=key, how="left", nulls_equal=True, maintain_order="left"
         ).with_columns(late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s")))

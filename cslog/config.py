@@ -12,7 +12,8 @@ import platformdirs
 
 from cslog.errors import UsageError
 
-DEFAULT_ROBOTS = ("服务助手",)
+DEFAULT_ROBOTS = frozenset({"服务助手"})
+"""Robot accounts of every shop."""
 
 
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,13 +44,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return main
         return name
 
-    def robots(self) -> frozenset[str]:
-        """Short names of all robot accounts."""
-        return frozenset(DEFAULT_ROBOTS).union(*(shop.robots for shop in self.shops.values()))
+    def robots(self) -> dict[str, frozenset[str]]:
+        """Short names of the robot accounts by shop, beside DEFAULT_ROBOTS."""
+        return {name: frozenset(shop.robots) for name, shop in self.shops.items()}
 
-    def staff(self) -> frozenset[str]:
-        """Names of all agents that do not look like ``shop:agent``."""
-        return frozenset().union(*(shop.staff for shop in self.shops.values()))
+    def staff(self) -> dict[str, frozenset[str]]:
+        """Names of agents that do not look like ``shop:agent``, by shop."""
+        return {name: frozenset(shop.staff) for name, shop in self.shops.items()}
 
     def internal(self, shop: str) -> frozenset[str]:
         """Nicks of the shop's own people."""

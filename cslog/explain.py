@@ -19,7 +19,7 @@ from cslog.answer import Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.errors import UsageError
-from cslog.facts import Facts
+from cslog.facts import Facts, fold_orders
 from cslog.measures import MEASURES, Measure, countable
 from cslog.metrics import BY_KEY, PERCENTILES, Metric
 from cslog.profile import Profile
@@ -73,32 +73,33 @@ def explain(
     One agent makes it that agent's row, none the shop's; the shop may be left out when there is one.
     Raises UsageError when the row or a figure does not exist.
     """
-    chosen = [_explainable(key) for key in keys]
-    if len(question.agents) > 1:
-        raise UsageError("a cell belongs to one agent", "give one --agent, or none for the shop's row")
-    by = (("agent",) if question.agents else ("shop",)) + (("hour",) if hour is not None else ())
-    question = replace(question, by=by, metrics=tuple(keys))
-    row = _row_of(kpi.report(question, store, profile, config).frame, hour)
-    cell: dict[str, Any] = {name: row[name] for name in ("shop", "agent", "hour") if name in row}
+    with store.reading():
+        chosen = [_explainable(key) for key in keys]
+        if len(question.agents) > 1:
+            raise UsageError("a cell belongs to one agent", "give one --agent, or none for the shop's row")
+        by = (("agent",) if question.agents else ("shop",)) + (("hour",) if hour is not None else ())
+        question = replace(question, by=by, metrics=tuple(keys))
+        row = _row_of(kpi.report(question, store, profile, config).frame, hour)
+        cell: dict[str, Any] = {name: row[name] for name in ("shop", "agent", "hour") if name in row}
 
-    listed: dict[str, list[pl.DataFrame]] = {key: [] for key in keys}
-    snapshot = store.snapshot(question.version)
-    for task in kpi.plan(replace(question, shops=(cell["shop"],)), snapshot, profile, config):
-        # Facts of all agents, since a colleague's chat can decide; only the cell's are listed.
-        rows = countable(compute.facts_of(task), task.split, task.agents)
-        own = {fact: _of_cell(fact, table, task.split, cell) for fact, table in rows.items()}
-        for metric in chosen:
-            listed[metric.key].append(_listed(metric, own, snapshot, profile))
-    return [
-        Explanation(
-            metric=metric,
-            cell=cell,
-            value=row[metric.key],
-            immature=metric.key in row["immature"],
-            rows=pl.concat(listed[metric.key]).sort("at", "buyer", "fact", "agent", nulls_last=True),
-        )
-        for metric in chosen
-    ]
+        listed: dict[str, list[pl.DataFrame]] = {key: [] for key in keys}
+        snapshot = store.snapshot(question.version)
+        for task in kpi.plan(replace(question, shops=(cell["shop"],)), snapshot, profile, config):
+            # Facts of all agents, since a colleague's chat can decide; only the cell's are listed.
+            rows = countable(compute.facts_of(task), task.split, task.agents)
+            own = {fact: _of_cell(fact, table, task.split, cell) for fact, table in rows.items()}
+            for metric in chosen:
+                listed[metric.key].append(_listed(metric, own, snapshot, profile))
+        return [
+            Explanation(
+                metric=metric,
+                cell=cell,
+                value=row[metric.key],
+                immature=metric.key in row["immature"],
+                rows=pl.concat(listed[metric.key]).sort("at", "buyer", "fact", "agent", nulls_last=True),
+            )
+            for metric in chosen
+        ]
 
 
 def _explainable(key: str) -> Metric:
@@ -122,23 +123,24 @@ def _row_of(frame: pl.DataFrame, hour: int | None) -> dict[str, Any]:
 
 def story(buyer: str, question: Question, store: Store, profile: Profile, config: Config) -> Story:
     """Everything about ``buyer`` in the period of ``question``, with the rule that decided each fact."""
-    snapshot = store.snapshot(question.version)
-    nick = pl.DataFrame({"buyer": [buyer]}).select(identity.plain_account(pl.col("buyer"))).item()
-    listed, spoken = [], []
-    for task in kpi.plan(replace(question, by=("agent",), agents=()), snapshot, profile, config):
-        mine = snapshot.keys_of_buyer(nick).filter(
-            pl.col("buyer_key").is_between(task.low_key, task.high_key)
-        )
-        if mine.is_empty():
-            continue
-        found = compute.facts_of(replace(task, buyers=tuple(mine["buyer_key"].to_list())))
-        listed.append(_whole_story(found, task.split, snapshot, profile).filter(pl.col("buyer") == nick))
-        spoken.append(_transcript(snapshot, task, mine))
-    if not listed:
-        raise UsageError(
-            f"the store knows no buyer {buyer!r} in these shops", "write the nick as in the export"
-        )
-    return Story(nick, pl.concat(listed).sort("at", "fact", "agent", nulls_last=True), pl.concat(spoken))
+    with store.reading():
+        snapshot = store.snapshot(question.version)
+        nick = pl.DataFrame({"buyer": [buyer]}).select(identity.plain_account(pl.col("buyer"))).item()
+        listed, spoken = [], []
+        for task in kpi.plan(replace(question, by=("agent",), agents=()), snapshot, profile, config):
+            mine = snapshot.keys_of_buyer(nick).filter(
+                pl.col("buyer_key").is_between(task.low_key, task.high_key)
+            )
+            if mine.is_empty():
+                continue
+            found = compute.facts_of(replace(task, buyers=tuple(mine["buyer_key"].to_list())))
+            listed.append(_whole_story(found, task.split, snapshot, profile).filter(pl.col("buyer") == nick))
+            spoken.append(_transcript(snapshot, task, mine))
+        if not listed:
+            raise UsageError(
+                f"the store knows no buyer {buyer!r} in these shops", "write the nick as in the export"
+            )
+        return Story(nick, pl.concat(listed).sort("at", "fact", "agent", nulls_last=True), pl.concat(spoken))
 
 
 def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
@@ -202,7 +204,7 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
     described = rows.with_columns(fact=pl.lit(fact), **_words(fact, rows, profile))
     if "order_id" in rows.columns:
         placed = described.join(
-            snapshot.order_sources(), on=["shop", "order_id"], how="left", maintain_order="left"
+            _order_places(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
         )
     else:
         speakers = {"turns": "buyer", "units": "any", "sessions": "any", "staff": "staff", "autos": "staff"}
@@ -213,6 +215,13 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
         if name in placed.columns or name == "agent"
         else pl.lit(None, dtype).alias(name)
         for name, dtype in _ROW.items()
+    )
+
+
+def _order_places(snapshot: Snapshot) -> pl.DataFrame:
+    """Buyer and place of the version of each order that counts."""
+    return fold_orders(
+        snapshot.order_versions(), None, ["shop", "order_id", "buyer", "source_file", "source_line"]
     )
 
 

@@ -7,6 +7,7 @@ sets of buyers can be computed anywhere and put together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +58,14 @@ class Facts:
     orders: pl.DataFrame
 
 
-def fold_orders(versions: pl.LazyFrame, as_of: int | None) -> pl.DataFrame:
+def fold_orders(
+    versions: pl.LazyFrame, as_of: int | None, columns: Sequence[str] = ORDER_COLUMNS
+) -> pl.DataFrame:
     """The current state of every order out of its versions (kpi-spec 4.6), whatever order they came in.
 
-    With ``as_of``, orders created and payments made later are unknown.
+    Creation and payment times stay known, and so does a buyer whom a later export masks. ``versions`` must
+    hold all versions of an order: their buyers, and so their buyer keys, may differ. With ``as_of``,
+    orders created and payments made later are unknown.
     """
     order = ["platform", "shop", "order_id"]
     if as_of is not None:
@@ -69,7 +74,10 @@ def fold_orders(versions: pl.LazyFrame, as_of: int | None) -> pl.DataFrame:
             paid_at=pl.when(paid <= as_of).then(paid)
         )
     known = versions.group_by(order).agg(
-        first_created=pl.col("created_at").min(), first_paid=pl.col("paid_at").min()
+        first_created=pl.col("created_at").min(),
+        first_paid=pl.col("paid_at").min(),
+        clear_buyer=pl.col("buyer").filter("joinable").min(),
+        clear_key=pl.col("buyer_key").filter("joinable").sort_by(pl.col("buyer").filter("joinable")).first(),
     )
     current = (
         versions.sort(
@@ -80,9 +88,15 @@ def fold_orders(versions: pl.LazyFrame, as_of: int | None) -> pl.DataFrame:
         )
         .unique(order, keep="last", maintain_order=False)
         .join(known, on=order)
-        .with_columns(created_at=pl.col("first_created"), paid_at=pl.col("first_paid"))
+        .with_columns(
+            created_at=pl.col("first_created"),
+            paid_at=pl.col("first_paid"),
+            buyer=pl.coalesce("clear_buyer", "buyer"),
+            buyer_key=pl.coalesce("clear_key", "buyer_key"),
+            joinable=pl.col("clear_key").is_not_null(),
+        )
     )
-    return current.select(ORDER_COLUMNS).collect()
+    return current.select(columns).collect()
 
 
 def compute(
@@ -199,6 +213,9 @@ def _countable(messages: pl.DataFrame, profile: Profile) -> pl.DataFrame:
             pl.col("who").replace_strict({0: 0, 2: 1, 1: 2}, return_dtype=pl.Int8),
             (pl.col("agent_code") != pl.col("main_code")),
             "agent_code",
+            # Markers alone can still differ; only with these is the order that of the content.
+            "transfer_from_code",
+            "transfer_to_code",
         )
     )
 
@@ -304,6 +321,7 @@ def _peer_days(
             "agent_characters": characters,
             "asked_at": pl.Series(asked_at).replace(-1, None),
             "first_at": first_at,
+            "first_row": _first_rows(walked),
             "by_buyer": started_by == threads.BUYER,
             "slow": slow_turns >= profile.slow_times,
             "long": long_session.astype(bool),
@@ -329,6 +347,13 @@ def _peer_days(
             pl.col(flag).fill_null(False)
         )
     return frame
+
+
+def _first_rows(walked: _Walked) -> np.ndarray:
+    """The row of each peer-day's first message; inside a buyer, rows are in the order of T1."""
+    events = np.flatnonzero(walked.event_peer_day >= 0)
+    first = np.searchsorted(walked.event_peer_day[events], np.arange(walked.peer_days[1].size))
+    return walked.event_row[events[first]]
 
 
 def _turns(

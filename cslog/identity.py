@@ -7,7 +7,8 @@ happens when a report is computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import xxhash
 
 from cslog import classify, schema
 from cslog.clock import DAY_SECONDS
+from cslog.config import DEFAULT_ROBOTS
 from cslog.errors import ReadError
 from cslog.readers.base import Batch
 from cslog.schema import MessageClass
@@ -29,18 +31,19 @@ class Accounts:
     """What is known about a shop's accounts before its file is looked at.
 
     ``shop`` is the name given by the user, which overrides the file's; ``aliases`` maps other names
-    of shops to main accounts; ``robots`` are short names; ``internal`` maps a shop to nicks of its people.
+    of shops to main accounts. By shop: ``robots`` are short names beside the usual ones, ``staff`` accounts
+    that do not look like ``shop:agent``, ``internal`` nicks of its own people.
     """
 
     shop: str | None = None
-    aliases: dict[str, str] | None = None
-    robots: frozenset[str] = frozenset()
-    staff: frozenset[str] = frozenset()
-    internal: dict[str, frozenset[str]] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    robots: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    staff: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    internal: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def canonical_shop(self, name: str) -> str:
         """The name under which the shop is kept."""
-        return (self.aliases or {}).get(name, name)
+        return self.aliases.get(name, name)
 
 
 def plain_account(name: pl.Expr) -> pl.Expr:
@@ -70,7 +73,12 @@ def canonical_messages(
             f"{source_file}: the file does not say which shop it is from", "give it by --shop NAME"
         )
     shop = accounts.canonical_shop(accounts.shop or file_shop)
-    names = _Names(file_shop, shop, accounts.robots, accounts.staff)
+    names = _Names(
+        file_shop,
+        shop,
+        DEFAULT_ROBOTS | accounts.robots.get(shop, frozenset()),
+        accounts.staff.get(shop, frozenset()),
+    )
     exporter = names.short(batch.exporter) if batch.exporter else None
 
     frame = _with_sides(raw, names)
@@ -80,7 +88,7 @@ def canonical_messages(
         pl.lit("sender is neither the buyer nor an account of the shop").alias("reason"),
         "text",
     )
-    frame = _with_class(frame.filter(~misplaced), names, (accounts.internal or {}).get(shop, frozenset()))
+    frame = _with_class(frame.filter(~misplaced), names, accounts.internal.get(shop, frozenset()))
     frame = _with_owner(frame, names, exporter)
     frame = _with_keys(frame, batch.platform, shop)
     return (
@@ -112,7 +120,7 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
             f"{source_file}, line {nameless['line'][0]}: no 店铺名称 (shop name)",
             "give the shop by --shop NAME",
         )
-    aliases = accounts.aliases or {}
+    aliases = dict(accounts.aliases)
     raw = raw.with_columns(pl.col("shop").replace(aliases) if aliases else pl.col("shop"))
     content = [name for name in schema.RAW_ORDERS if name != "line"]
     written = raw.select(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from cslog import identity, schema
-from cslog.config import Config
+from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError, UsageError
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options, Reader
@@ -28,6 +30,8 @@ _ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
 _NOT_INPUT = re.compile(r"^(\..*|~\$.*|Thumbs\.db|desktop\.ini|readme(\..*)?|.*\.golden\..*)$", re.IGNORECASE)
 """Names left out when a folder is walked: hidden and system files, descriptions, goldens."""
 _MAX_DEPTH = 3  # zip inside zip inside zip
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError, ValueError)
+"""What zipfile raises on damaged or locked archives, beside its own BadZipFile."""
 
 
 @dataclass
@@ -96,22 +100,25 @@ class _Pending:
 def files_below(paths: list[str]) -> list[Path]:
     """All files named by ``paths``, folders walked in sorted order and without what is no input.
 
-    Raises UsageError for a path that does not exist.
+    Raises UsageError for a path that does not exist or cannot be looked at.
     """
     found: list[Path] = []
     for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            inside = (file for file in path.rglob("*") if file.is_file())
-            relative = ((file.relative_to(path).parts, file) for file in inside)
-            found += [
-                file for parts, file in sorted(relative) if not any(_NOT_INPUT.match(part) for part in parts)
-            ]
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UsageError(f"{name}: no such file or folder", "check the path; quote names with blanks")
+        try:
+            found += _files_of(Path(name))
+        except OSError as error:
+            reason = "no such file or folder" if isinstance(error, FileNotFoundError) else error.strerror
+            raise UsageError(f"{name}: {reason}", "check the path; quote names with blanks") from error
     return list(dict.fromkeys(found))
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        path.stat()
+        return [path]
+    inside = (file for file in path.rglob("*") if file.is_file())
+    relative = ((file.relative_to(path).parts, file) for file in inside)
+    return [file for parts, file in sorted(relative) if not any(_NOT_INPUT.match(part) for part in parts)]
 
 
 def ingest(
@@ -139,7 +146,12 @@ def ingest(
         staff=config.staff(),
         internal={name: frozenset(known.internal) for name, known in config.shops.items()},
     )
-    options = Options(shop=shop, staff=accounts.staff, robots=accounts.robots)
+    # A reader meets names before it knows the shop; whose they are is decided by cslog.identity.
+    options = Options(
+        shop=shop,
+        staff=frozenset().union(*accounts.staff.values()),
+        robots=DEFAULT_ROBOTS.union(*accounts.robots.values()),
+    )
     reading = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
 
     reports: list[FileReport] = []
@@ -202,11 +214,11 @@ def _unpacked(head: Head, depth: int) -> Iterator[tuple[FileReport, Head | None]
                 path = f"{head.path}/{name}"
                 try:
                     inner = Head(path, archive.read(member))
-                except (RuntimeError, zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError):
+                except _ZIP_ERRORS:
                     yield FileReport(path, error="is locked or damaged inside the zip; unpack it first"), None
                     continue
                 yield from _unpacked(inner, depth - 1)
-    except zipfile.BadZipFile:
+    except _ZIP_ERRORS:
         yield FileReport(head.path, error="the zip file is damaged; make it again"), None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from cslog import clock, metrics
+from cslog import clock, facts, metrics
 from cslog.answer import Answer, Question
 from cslog.compute import Task
 from cslog.config import Config
@@ -30,24 +30,27 @@ def report(
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> Answer:
     """Compute the answer to ``question`` from ``store``; an empty period gives no rows."""
-    snapshot = store.snapshot(question.version)
-    split = _split(question, profile)
-    ends = _data_ends(question, snapshot, config)
-    tasks = list(_tasks(question, snapshot, split, profile, ends))
-    merged = local.run(tasks, split, on_done)
-    frame = metrics.finalize(merged, split, ends)
-    keys = tuple(metric.key for metric in METRICS if not question.metrics or metric.key in question.metrics)
-    return Answer(
-        question=question,
-        by=question.by,
-        keys=keys,
-        profile=profile,
-        store_version=snapshot.store_version,
-        as_of=max(ends.values(), default=question.as_of) if ends else question.as_of,
-        config_hash=config.hash(profile),
-        warnings=tuple(_warnings(question, snapshot, profile, ends, frame, keys)),
-        frame=_labelled(frame, split, keys),
-    )
+    with store.reading():
+        snapshot = store.snapshot(question.version)
+        split = _split(question, profile)
+        ends = _data_ends(question, snapshot, config)
+        tasks = list(_tasks(question, snapshot, split, profile, ends))
+        merged = local.run(tasks, split, on_done)
+        frame = metrics.finalize(merged, split, ends)
+        keys = tuple(
+            metric.key for metric in METRICS if not question.metrics or metric.key in question.metrics
+        )
+        return Answer(
+            question=question,
+            by=question.by,
+            keys=keys,
+            profile=profile,
+            store_version=snapshot.store_version,
+            as_of=min(ends.values(), default=question.as_of),
+            config_hash=config.hash(profile),
+            warnings=tuple(_warnings(question, snapshot, profile, ends, frame, keys)),
+            frame=_labelled(frame, split, keys),
+        )
 
 
 def plan(question: Question, snapshot: Snapshot, profile: Profile, config: Config) -> list[Task]:
@@ -144,14 +147,16 @@ def _warnings(
             f"{', '.join(sorted(waiting))}; all are final when the store holds messages of {final} or later, or with "
             f"--as-of {final}"
         )
-    first, last = period.first_day * clock.DAY_SECONDS, (period.last_day + 1) * clock.DAY_SECONDS
-    orders = (
-        snapshot.order_versions()
-        .filter(pl.col("shop").is_in(sorted(ends)) & pl.col("paid_at").is_between(first, last - 1))
-        .unique(["platform", "shop", "order_id"])
-        .select("shop", "joinable", "buyer_key")
-        .collect()
+    missing = sorted(set(question.agents) - set(frame["by_agent"])) if "by_agent" in frame.columns else []
+    if missing:
+        yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
+    everything = facts.fold_orders(
+        snapshot.order_versions().filter(pl.col("shop").is_in(sorted(ends))), question.as_of
     )
+    low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
+    high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
+    orders = everything.filter(pl.col("paid_at").is_between(low, high, closed="left"))
+    yield from _older_orders(everything, ends, high)
     masked = orders.filter(~pl.col("joinable")).height
     if masked:
         yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
@@ -161,5 +166,19 @@ def _warnings(
     if chatless:
         yield (
             f"orders of {', '.join(chatless)} belong to no chat log; "
-            'when that is another name of the shop, set aliases under [shops."…"] in cslog.toml'
+            'when that is another name of the shop, set aliases under [shops."…"] in cslog.toml and ingest all '
+            "files into a new store"
         )
+
+
+def _older_orders(orders: pl.DataFrame, ends: dict[str, int], period_end: int) -> Iterable[str]:
+    """A shop whose orders end long before its chats: the export is older, conversion would be too low."""
+    newest = orders.group_by("shop").agg(
+        pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
+    )
+    for shop, last in newest.sort("shop").iter_rows():
+        if last + 2 * clock.DAY_SECONDS < min(ends[shop], period_end):
+            yield (
+                f"the newest order of {shop} is of {clock.moment_of(last):%Y-%m-%d %H:%M}, its chats go on: "
+                "conversion and sales after that are too low; ingest a later order export"
+            )

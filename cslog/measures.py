@@ -175,7 +175,7 @@ def _units(peer_days: pl.DataFrame, split: Split) -> pl.DataFrame:
         "ordered", "paid_same_day", "paid_next_day", "paid", "consult_ordered",
     ]  # fmt: skip
     return (
-        people.sort("first_at", pl.col("agent").fill_null(""))
+        people.sort("first_at", "first_row")
         .group_by("shop", "buyer_key", "day")
         .agg(
             *[pl.col(flag).any() for flag in flags],

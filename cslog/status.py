@@ -44,42 +44,43 @@ class Status:
 
 def status(store: Store) -> Status:
     """Look through the store; an empty or absent one has version 0 and no shops."""
-    snapshot = store.snapshot()
-    if snapshot.store_version == 0:
-        return Status(str(store.folder), 0, 0, 0, 0, _no_shops())
-    chats = snapshot.bounds()
-    orders = facts.fold_orders(snapshot.order_versions(), None)
-    people = snapshot.buyers()
-    joined = (
-        orders.join(people.with_columns(chatted=True), on=["shop", "buyer_key"], how="left")
-        .group_by("shop")
-        .agg(
-            orders=pl.len(),
-            orders_masked=(~pl.col("joinable")).sum(),
-            orders_with_chat=(pl.col("joinable") & pl.col("chatted").fill_null(False)).sum(),
+    with store.reading():
+        snapshot = store.snapshot()
+        if snapshot.store_version == 0:
+            return Status(str(store.folder), 0, 0, 0, 0, _no_shops())
+        chats = snapshot.bounds()
+        orders = facts.fold_orders(snapshot.order_versions(), None)
+        people = snapshot.buyers()
+        joined = (
+            orders.join(people.with_columns(chatted=True), on=["shop", "buyer_key"], how="left")
+            .group_by("shop")
+            .agg(
+                orders=pl.len(),
+                orders_masked=(~pl.col("joinable")).sum(),
+                orders_with_chat=(pl.col("joinable") & pl.col("chatted").fill_null(False)).sum(),
+            )
         )
-    )
-    shops = chats.join(joined, on="shop", how="full", coalesce=True).sort("shop")
-    missing = [_missing(days) for days in shops["days"].to_list()]
-    shops = shops.select(
-        "shop",
-        pl.col("messages").fill_null(0),
-        pl.col("buyers").fill_null(0),
-        pl.col("first_at").alias("first_message_at"),
-        pl.col("last_at").alias("last_message_at"),
-        pl.col("days").list.len().fill_null(0).alias("days_covered"),
-        pl.Series("days_missing", missing, dtype=pl.List(pl.String)),
-        pl.col("orders", "orders_with_chat", "orders_masked").fill_null(0),
-    )
-    ledger = snapshot.ledger()
-    return Status(
-        store=str(store.folder),
-        store_version=snapshot.store_version,
-        files=ledger.filter(pl.col("action") == "ingest").height,
-        rejects=snapshot.rejects().height,
-        bytes=folder_size(store.folder),
-        shops=shops,
-    )
+        shops = chats.join(joined, on="shop", how="full", coalesce=True).sort("shop")
+        missing = [_missing(days) for days in shops["days"].to_list()]
+        shops = shops.select(
+            "shop",
+            pl.col("messages").fill_null(0),
+            pl.col("buyers").fill_null(0),
+            pl.col("first_at").alias("first_message_at"),
+            pl.col("last_at").alias("last_message_at"),
+            pl.col("days").list.len().fill_null(0).alias("days_covered"),
+            pl.Series("days_missing", missing, dtype=pl.List(pl.String)),
+            pl.col("orders", "orders_with_chat", "orders_masked").fill_null(0),
+        )
+        ledger = snapshot.ledger()
+        return Status(
+            store=str(store.folder),
+            store_version=snapshot.store_version,
+            files=ledger.filter(pl.col("action") == "ingest").height,
+            rejects=snapshot.rejects().height,
+            bytes=folder_size(store.folder),
+            shops=shops,
+        )
 
 
 def _missing(days: list[int] | None) -> list[str]:

@@ -6,7 +6,7 @@ the versions it names, so an ingest that dies half-way changes nothing that a re
 next ingest finds the orphaned rows by their keys and takes them over. Its version is the store version.
 
 Appending is a set union (kpi-spec I2): rows whose key is known are dropped, unless their copy knows more
-(a stated agent, a greater rank); such a refinement is appended as a further row of the same key, and
+(a stated agent, a greater rank); such a refinement is appended as a further row of the same key
 (its ``refines`` is true) and ``Snapshot.messages`` folds the rows of a key into one. One process writes at a time (a file lock, freed
 by the system when the process dies); behind it each append carries an application transaction, so that
 two writers on a disk without locks conflict instead of writing twice.
@@ -121,16 +121,6 @@ class Snapshot:
         ]
         return pl.concat(found).unique().sort("shop").collect()
 
-    def order_sources(self) -> pl.DataFrame:
-        """Where each order's latest version stands: shop, order_id, buyer, source_file, source_line."""
-        return (
-            self._scan("orders")
-            .sort("state", "content_key")
-            .unique(["shop", "order_id"], keep="last", maintain_order=True)
-            .select("shop", "order_id", "buyer", "source_file", "source_line")
-            .collect()
-        )
-
     def data_ends(self) -> dict[str, int]:
         """The last message second of every shop (kpi-spec 2, Data end)."""
         ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()
@@ -199,18 +189,31 @@ class Store:
         return Snapshot(self.folder, wanted, versions)
 
     @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn what a missing or damaged file raises, wherever it is opened, into a StoreError."""
+        try:
+            yield
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise StoreError(
+                f"the store at {self.folder} is damaged or cannot be read ({type(error).__name__})",
+                "restore the folder from a backup, or ingest the files into a new one",
+            ) from error
+
+    @contextlib.contextmanager
     def writer(self, *, dry_run: bool = False) -> Iterator[Writer]:
         """Hold the store's lock; what was appended becomes visible by ``Writer.commit`` alone.
 
         A dry run compares with the store, without lock, and writes nothing.
         """
         if dry_run:
+            self.snapshot()  # refuses a newer schema
             yield Writer(self.folder, dry_run=True)
             return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS)
             with lock:
+                self.snapshot()  # refuses a newer schema before anything is written into it
                 yield Writer(self.folder, dry_run=False)
         except Timeout as error:
             raise StoreError(

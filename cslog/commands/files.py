@@ -65,7 +65,7 @@ def ingest(
         )
     for file in report.files:
         if file.error:
-            session.say(f"{file.path}: {file.error}")
+            session.complain(f"{file.path}: {file.error}")
         for warning in file.warnings:
             session.say(f"{file.path}: warning: {warning}")
     session.show(tables.ingested(report, dry_run), settings)

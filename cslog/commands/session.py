@@ -98,6 +98,10 @@ class Session:
         if not self.quiet:
             sys.stderr.write(f"{message}\n")
 
+    def complain(self, message: str) -> None:
+        """What went wrong, on stderr, quiet or not: cron mails it."""
+        sys.stderr.write(f"{message}\n")
+
     def show(self, sheet: Sheet, settings: Config) -> None:
         """Write a sheet to stdout or ``--output``; warnings go to stderr."""
         wanted, language = self.wanted_format(), self.headings(settings)

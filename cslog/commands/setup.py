@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from cslog.commands import app
@@ -16,8 +17,8 @@ DEMO_MONTH = "2024-11"
 @with_session
 def demo(session: Session) -> None:
     """Ingest the invented shop of sample_logs into a store of its own and show its month (演示)."""
+    from cslog import ingest as library
     from cslog.commands.figures import kpi
-    from cslog.commands.files import ingest
 
     samples = Path(__file__).resolve().parents[2] / "sample_logs"
     if not samples.is_dir():
@@ -26,12 +27,15 @@ def demo(session: Session) -> None:
         )
     if Path.cwd() in samples.parents:
         samples = samples.relative_to(Path.cwd())
+    settings = session.settings()
     with tempfile.TemporaryDirectory(prefix="cslog-demo-") as folder:
-        common = {"store": session.store or folder, "quiet": session.quiet, "language": session.language}
+        store = replace(session, store=session.store or folder)
         session.say(f"$ cslog ingest {samples}")
-        ingest([str(samples)], **common)
+        report = library.ingest([str(samples)], store.open_store(settings), settings)
+        for file in report.files:
+            session.say(f"{file.path}: {file.messages_new} new messages, {file.orders_new} new orders")
         session.say(f"\n$ cslog kpi --month {DEMO_MONTH}")
-        kpi(month=DEMO_MONTH, **common)
+        kpi(month=DEMO_MONTH, **asdict(store))
 
 
 @app.command(hidden=True)

@@ -27,7 +27,11 @@ def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-unty
     size = who.size
     for i in range(who.size):
         if who[i] == 2:
-            size += (voided[i] >= 0) + (reopened[i] >= 0) - 1
+            size -= 1
+            if voided[i] >= 0:
+                size += 1
+            if reopened[i] >= 0:
+                size += 1
     event_row = np.empty(size, np.int64)
     event_type = np.empty(size, np.int8)
     thread_starts = np.empty(size + 1, np.int64)
@@ -194,8 +198,6 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 if kind[i] == 0:
                     buyer_messages[current] += 1
                     any_visible[current] |= visible[i]
-                else:
-                    any_visible[current] = 1
                 if buyer_first[current] < 0:
                     buyer_first[current] = now
                     carried[current] = session_day < day
@@ -238,7 +240,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
     for p in range(peer_days):
         if buyer_first[p] < 0 and own_session[p] == 0:
             category[p] = 4
-        elif any_visible[p] == 0:
+        elif any_visible[p] == 0 and buyer_messages[p] + staff_messages[p] > 0:
             category[p] = 2
         elif buyer_first[p] < 0:
             category[p] = 3

@@ -64,7 +64,7 @@ class Head:
         try:
             with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
                 return "[Content_Types].xml" in archive.namelist()
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError):  # damaged; opening it again will say so
             return False
 
     @cached_property

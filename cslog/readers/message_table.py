@@ -88,7 +88,7 @@ class MessageTable:
     """Userscript, RPA and tool dumps with one message per row."""
 
     id = "message-table"
-    title = "table with one message per row (CSV or workbook)"
+    title = "Table with one message per row (CSV or workbook)"
     title_zh = "逐条消息表格（CSV / Excel）"
     sign = "a header with time, text, sender or role, and buyer or session"
 

@@ -57,7 +57,8 @@ def to_parquet(sheet: Sheet) -> bytes:
     """Columns by key; money as Decimal yuan, instants as naive Shanghai timestamps."""
     frame = sheet.rows.select(column.key for column in sheet.columns).with_columns(
         [
-            (pl.col(c.key).cast(pl.Decimal(18, 0)) / 100).cast(pl.Decimal(18, 2))
+            # A quotient has the scale of its dividend, so that must have the two decimals already.
+            (pl.col(c.key).cast(pl.Decimal(20, 2)) / 100).cast(pl.Decimal(18, 2))
             if c.unit == "CNY"
             else pl.from_epoch(pl.col(c.key), time_unit="s").alias(c.key)
             for c in sheet.columns

@@ -117,8 +117,3 @@ def records(sheet: Sheet) -> list[dict[str, Any]]:
         {name: plain_value(value, units.get(name, "")) for name, value in row.items()}
         for row in sheet.rows.iter_rows(named=True)
     ]
-
-
-def choose_columns(columns: Sequence[Column], keys: Sequence[str]) -> tuple[Column, ...]:
-    """The columns with these keys, in the order of ``columns``."""
-    return tuple(column for column in columns if column.key in keys)

@@ -52,7 +52,7 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
     if any("…" in cells for cells in rows):
         notes.insert(0, ("… not final yet 延迟统计", "see the warning"))
     if silent:
-        notes.insert(0, ("nothing in these columns 无数据", ", ".join(silent)))
+        notes.insert(0, ("rows with nothing to show 无数据", ", ".join(silent)))
     for name, value in notes:
         console.print(Text(f"{name}: {value}", style="dim"), overflow="fold")
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().split("\n")) + "\n"
