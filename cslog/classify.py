@@ -116,7 +116,7 @@ def comparable(text: pl.Expr, message_kind: pl.Expr) -> pl.Expr:
 def _lost_in_gbk() -> str:
     # Blanks, question marks and everything that a GBK export turns into question marks.
     ranges: list[tuple[int, int]] = []
-    for code in range(0x21, 0xFFFE):
+    for code in range(0xFFFE):
         character = chr(code)
         if 0xD800 <= code <= 0xDFFF or character.isspace() or character in "?？":
             continue

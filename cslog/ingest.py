@@ -246,7 +246,7 @@ def _read_into(
         batch = reader.read(head, options).validated(f"{reader.id}: {head.path}")
         _resolve(pending, report, batch, accounts, head.path)
     except CslogError as error:
-        report.error = str(error).removeprefix(f"{head.path}: ")
+        report.error = re.sub(r"^[:,] ", "", str(error).removeprefix(head.path))
         return False
     except Exception as error:
         # A defect of ours must not cost the other files; what a buyer wrote must not reach the message.

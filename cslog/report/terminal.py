@@ -17,6 +17,8 @@ from cslog.report.sheet import Column, Language, Sheet, shown_rows
 _WIDTH_ELSEWHERE = 100  # cron mail and pipes have no width of their own
 _LONG = 40  # texts longer than this may be folded; figures and names never are
 _LEAST = 24  # room for a folded text
+_CONTROLS = dict.fromkeys((*range(10), *range(11, 32), *range(127, 160)), " ")
+"""Characters that move the cursor or change the terminal; names and messages may hold any."""
 _NOTHING = {"–", "0", "0.00"}
 
 
@@ -24,7 +26,7 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
     """The table as text, as wide as its values need."""
     columns = sheet.visible()
     rows, silent = [], []
-    for cells in shown_rows(sheet, columns):
+    for cells in ([cell.translate(_CONTROLS) for cell in row] for row in shown_rows(sheet, columns)):
         figures = {cell for cell, column in zip(cells, columns, strict=True) if column.unit}
         if sheet.hides_empty and figures <= _NOTHING:
             silent.append(
@@ -46,7 +48,7 @@ def render(sheet: Sheet, language: Language, colour: bool = False) -> str:
         highlight=False,
         markup=False,
     )
-    console.print(Text(sheet.title, style="bold"), overflow="fold")
+    console.print(Text(sheet.title.translate(_CONTROLS), style="bold"), overflow="fold")
     console.print(table if rows else Text("(no rows)"))
     notes = list(sheet.stamp)
     if any("…" in cells for cells in rows):
