@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from cslog import __version__
+from cslog.__main__ import main
+from cslog.commands import app
 from cslog.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -179,3 +183,168 @@ def test_files_hold_the_same_numbers(store, tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "http" not in page
     assert "<script" not in page
+
+
+# ---- the rest in this process ---------------------------------------------------------------------
+
+REGISTERED = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+OWN = {
+    "ingest": ("--shop", "--reader", "--mapping", "--dry-run"),
+    "kpi": (
+        "--month", "--day", "--from", "--to", "--by", "--profile", "--attribution", "--shop", "--agent", "--metrics",
+        "--as-of", "--version",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def cslog(monkeypatch, capsysbinary, tmp_path):
+    """Run the program as its entry point does: (exit status, stdout, stderr)."""
+    for name in [name for name in os.environ if name.startswith("CSLOG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cslog", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsysbinary.readouterr()
+        return ended.value.code, out.decode(), err.decode()
+
+    return call
+
+
+@pytest.mark.parametrize("name", sorted(REGISTERED))
+def test_help_explains_the_command_and_its_every_option(cslog, name):
+    status, shown, said = cslog(name, "--help")
+    assert (status, said) == (0, "")
+    command = REGISTERED[name]
+    assert command.help
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert all(option in shown for option in parameter.opts)
+            assert parameter.help, parameter.name
+    for option in OWN.get(name, ()):
+        assert option in shown.split()
+
+
+def test_every_command_is_known_to_this_file():
+    assert {name for name, command in REGISTERED.items() if not command.hidden} == {*COMMANDS, "demo"}
+
+
+def test_a_bare_cslog_and_its_version(cslog):
+    status, shown, _ = cslog()
+    assert status == 0
+    assert all(name in shown for name in COMMANDS)
+    assert cslog("--version") == (0, f"cslog {__version__}\n", "")
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_a_failed_file_is_said_on_stderr_and_the_rest_is_kept(cslog, tmp_path, quiet):
+    (tmp_path / "bad.txt").write_text("my diary\n" * 3, encoding="utf-8")
+    copy = SAMPLES / "qn-copy" / "晴天小屋.txt"
+    status, shown, said = cslog("ingest", tmp_path / "bad.txt", copy, "--store", "s", *quiet)
+    assert status == 1
+    assert "1 failed" in shown
+    assert "bad.txt: unknown format" in said
+    assert said.count(str(tmp_path)) == 1
+    assert "Traceback" not in said
+    assert "diary" not in said
+    assert json.loads(cslog("status", "--store", "s", "--json")[1])["files"] == 1
+
+
+def test_stdout_is_the_result_alone(cslog, store):
+    for arguments in (
+        ("kpi", "--month", "2024-11"),
+        ("status",),
+        ("metrics",),
+        ("readers",),
+        ("profiles",),
+        ("rejects",),
+    ):
+        status, shown, said = cslog(*arguments, "--store", store, "--json")
+        assert status == 0
+        json.loads(shown)
+        assert cslog(*arguments, "--store", store, "--json", "--quiet") == (0, shown, "")
+        if arguments[0] == "kpi":
+            assert "warning:" in said
+
+
+def test_the_format_comes_from_the_option_or_the_ending(cslog, store, tmp_path):
+    same = cslog("kpi", "--month", "2024-11", "--store", store, "--json")[1]
+    assert cslog("kpi", "--month", "2024-11", "--store", store, "--format", "json")[1] == same
+    _, shown, said = cslog("kpi", "--month", "2024-11", "--store", store, "-o", "new/report.JSON")
+    assert (shown, said.strip().split("\n")[-1]) == ("", "wrote new/report.JSON")
+    assert (tmp_path / "new" / "report.JSON").read_text(encoding="utf-8") == same
+    assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "report.JSON"]
+    cslog("kpi", "--month", "2024-11", "--store", store, "-o", "report.txt", "--format", "csv")
+    assert (tmp_path / "report.txt").read_bytes().startswith(b"\xef\xbb\xbf")
+    status, _, said = cslog("kpi", "--month", "2024-11", "--store", store, "--json", "--format", "csv")
+    assert (status, said.count("\n")) == (2, 1)
+
+
+def test_where_the_store_is_looked_for(cslog, store, monkeypatch):
+    with_option = cslog("status", "--store", store, "--json")
+    monkeypatch.setenv("CSLOG_STORE", store)
+    assert cslog("status", "--json") == with_option
+    monkeypatch.delenv("CSLOG_STORE")
+    Path("cslog.toml").write_text(f"store = {json.dumps(store)}\n", encoding="utf-8")
+    assert cslog("status", "--json") == with_option
+    Path("cslog.toml").rename("other.toml")
+    assert cslog("status", "--json", "--config", "other.toml") == with_option
+
+
+def test_groupings(cslog, store):
+    def rows(*arguments: str) -> list[dict]:
+        return json.loads(cslog("kpi", "--month", "2024-11", "--store", store, "--json", *arguments)[1])[
+            "rows"
+        ]
+
+    for by in ("shop", "agent", "day", "week", "month", "hour", "agent,day", "day,agent", "shop,agent"):
+        names = list(dict.fromkeys(["shop", *by.split(",")]))
+        found = rows("--by", by)
+        keys = [tuple(row[name] for name in names) for row in found]
+        assert keys == sorted(keys)
+        assert len(set(keys)) == len(keys) > 0
+        assert list(found[0])[: len(names)] == names
+    (row,) = rows("--agent", "小美", "--metrics", "turns,sales_amount")
+    assert set(row) == {"shop", "agent", "turns", "sales_amount", "immature"}
+    assert [row["agent"] for row in rows("--agent", "小美", "--agent", "阿强")] == ["小美", "阿强"]
+    status, _, said = cslog("kpi", "--month", "2024-11", "--store", store, "--shop", "没有这家店")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "云朵家居旗舰店" in said
+
+
+def test_figures_that_are_not_final_yet(cslog, store):
+    command = ("kpi", "--day", "2024-11-30", "--store", store, "--json", "--as-of", "2024-11-30")
+    report = json.loads(cslog(*command)[1])
+    assert report["as_of"] == "2024-11-30T23:59:59+08:00"
+    (row,) = [row for row in report["rows"] if row["agent"] == "小丽"]
+    assert row["immature"] == sorted(row["immature"])
+    assert {"inquiries", "inquiries_paid", "orders_lost"} <= set(row["immature"])
+    assert all(row[key] is None for key in row["immature"])
+    assert row["buyers_received"] == 1
+    assert any("not final" in warning for warning in report["warnings"])
+
+
+def test_an_older_version_of_the_store(cslog):
+    first, second = SAMPLES / "qn-txt" / "小美_20241101-20241120.txt", SAMPLES / "tb-orders"
+    cslog("ingest", first, "--store", "s")
+    before = json.loads(cslog("kpi", "--month", "2024-11", "--store", "s", "--json")[1])
+    cslog("ingest", second, "--store", "s")
+    again = json.loads(cslog("kpi", "--month", "2024-11", "--store", "s", "--json", "--version", "1")[1])
+    assert again == before
+    after = json.loads(cslog("kpi", "--month", "2024-11", "--store", "s", "--json")[1])
+    assert after["store_version"] == 2
+    assert after["rows"] != before["rows"]
+
+
+def test_a_damaged_store_is_one_line_and_status_1(cslog):
+    cslog("ingest", SAMPLES / "qn-copy", "--store", "s")
+    for file in Path("s/messages/_delta_log").iterdir():
+        file.unlink()
+    for command in (("status",), ("kpi", "--month", "2024-11")):
+        status, shown, said = cslog(*command, "--store", "s")
+        assert (status, shown) == (1, "")
+        assert said.count("\n") == 1
+        assert "Traceback" not in said

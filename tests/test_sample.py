@@ -9,6 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from test_against_naive import rows_of
+
+from cslog.clock import Period
+from cslog.store import Store
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"
@@ -102,9 +106,10 @@ def test_what_adds_up_and_what_does_not(agents, shop):
         assert row["buyers_consulted"] == parts[0] + parts[1]
 
 
-def figures_of(store: str, day: str, agent: str) -> dict:
-    rows = run("kpi", "--day", day, "--store", store)["rows"]
-    return next(row for row in rows if row["agent"] == agent)
+def day_of(store: str, day: str, rule: str = "order_first") -> dict[str, dict]:
+    """The agents' rows of one day."""
+    rows = rows_of(Store(Path(store)), Period.of(day=day), ("agent",), rule)
+    return {row["agent"]: row for row in rows}
 
 
 @pytest.mark.parametrize(
@@ -116,28 +121,31 @@ def figures_of(store: str, day: str, agent: str) -> dict:
             "小丽",
             {"turns_late": 1, "buyers_received": 1, "first_response_avg": None},
         ),  # 慢慢来呀
-        ("2024-11-04", "小美", {"buyers_forwarded_in": 1, "first_response_max": None}),  # t_云上_09
+        ("2024-11-03", "阿强", {"turns_late": 0, "response_avg": 720.0}),  # 等等党
+        ("2024-11-04", "小美", {"buyers_forwarded_in": 1}),  # t_云上_09
+        ("2024-11-04", "服务助手", {"auto_messages": 1, "buyers_received": 0}),
+        ("2024-11-07", "小美", {"buyers_forwarded_out": 1}),  # 茶茶子
+        ("2024-11-07", "阿强", {"buyers_forwarded_in": 1}),
         ("2024-11-11", "小美", {"max_concurrent": 3}),  # three chats at once
-        ("2024-11-14", "小丽", {"buyers_filtered": 1}),  # 静静躺列
+        ("2024-11-14", "小美", {"buyers_filtered": 1, "assists": 1}),  # 静静躺列, 双份快乐
+        ("2024-11-14", "阿强", {"assists": 0, "inquiries_paid": 1}),
     ],
 )
 def test_single_cases(store, day, agent, figures):
-    row = figures_of(store, day, agent)
-    assert {key: row.get(key) for key in figures} == figures
+    row = day_of(store, day)[agent]
+    assert {key: row[key] for key in figures} == figures
 
 
-def test_the_months_long_and_slow_buyers(shop):
+def test_the_months_long_slow_and_filtered_buyers(shop):
     assert (shop["slow_buyers"], shop["long_buyers"], shop["max_concurrent"]) == (1, 1, 3)
 
 
 def test_the_rule_decides_who_is_credited(store):
-    """早问晚付: ordered after 小美, paid after 小丽."""
+    """早问晚付 ordered after a chat with 小美 and paid 299.00 after one with 小丽."""
     sales = {
-        rule: {
-            row["agent"]: row["sales_orders"]
-            for row in run("kpi", "--month", "2024-11", "--store", store, "--attribution", rule)["rows"]
-        }
+        rule: {name: row["sales_amount"] for name, row in day_of(store, "2024-11-22", rule).items()}
         for rule in ("order_first", "order", "payment")
     }
-    assert sales["payment"]["小丽"] > sales["order_first"]["小丽"]
-    assert sales["payment"]["小美"] < sales["order_first"]["小美"]
+    assert sales["order_first"] == sales["order"]
+    assert sales["payment"]["小丽"] - sales["order"]["小丽"] == Decimal("299.00")
+    assert sales["order"]["小美"] - sales["payment"]["小美"] == Decimal("299.00")
