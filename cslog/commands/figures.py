@@ -10,6 +10,22 @@ from cslog.commands import app
 from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
 
+# Options that kpi and explain share: a cell is explained by the words that the report was asked by.
+Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")]
+Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day (自然日).")]
+First = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")]
+Last = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")]
+Attribution = Annotated[
+    str,
+    typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment."),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
+]
+Version = Annotated[int | None, typer.Option("--version", help="An older store version; see `cslog status`.")]
+
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
@@ -19,26 +35,15 @@ def _names(text: str | None) -> tuple[str, ...]:
 @with_session
 def kpi(
     session: Session,
-    month: Annotated[
-        str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")
-    ] = None,
-    day: Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day (自然日).")] = None,
-    first: Annotated[
-        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")
-    ] = None,
+    month: Month = None,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
     by: Annotated[
         str, typer.Option("--by", help="Rows (维度), a comma list of shop, agent, day, hour, week, month.")
     ] = "agent",
-    profile: Annotated[
-        str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")
-    ] = "chitu",
-    attribution: Annotated[
-        str,
-        typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment."),
-    ] = "order_first",
+    profile: ProfileName = "chitu",
+    attribution: Attribution = "order_first",
     shop: Annotated[
         list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")
     ] = None,
@@ -49,13 +54,8 @@ def kpi(
         str | None,
         typer.Option("--metrics", metavar="KEY,KEY", help="Only these figures (指标); see `cslog metrics`."),
     ] = None,
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
-    ] = None,
-    version: Annotated[
-        int | None, typer.Option("--version", help="An older store version; see `cslog status`.")
-    ] = None,
+    as_of: AsOf = None,
+    version: Version = None,
 ) -> None:
     """The figures of a period (客服绩效): responses, conversion, sales, per agent or as --by says."""
     from cslog import answer, clock
@@ -88,16 +88,10 @@ def explain(
     metric: Annotated[
         str | None, typer.Argument(metavar="[METRIC]", help="The figure (指标), e.g. first_response_avg.")
     ] = None,
-    month: Annotated[
-        str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")
-    ] = None,
-    day: Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day (自然日).")] = None,
-    first: Annotated[
-        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")
-    ] = None,
+    month: Month = None,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
     agent: Annotated[
         str | None, typer.Option("--agent", help="The row's agent (客服); none: the shop's row.")
     ] = None,
@@ -113,20 +107,10 @@ def explain(
             "--buyer", metavar="NICK", help="Instead: everything of one buyer (买家), with messages."
         ),
     ] = None,
-    profile: Annotated[
-        str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")
-    ] = "chitu",
-    attribution: Annotated[
-        str,
-        typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment."),
-    ] = "order_first",
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
-    ] = None,
-    version: Annotated[
-        int | None, typer.Option("--version", help="An older store version; see `cslog status`.")
-    ] = None,
+    profile: ProfileName = "chitu",
+    attribution: Attribution = "order_first",
+    as_of: AsOf = None,
+    version: Version = None,
 ) -> None:
     """Why this number (数字从何而来): the turns, people, messages or orders behind one cell, with file and line."""
     from cslog import answer, clock
