@@ -1,4 +1,4 @@
-"""Small files of the tests: workbooks, and seconds of a written time."""
+"""Small files of the tests: texts and workbooks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ from typing import Any
 import xlsxwriter
 
 from cslog.readers.head import Head
-
-
-def at(text: str) -> int:
-    """Wall seconds of ``2026-09-01 10:00:00``."""
-    return (datetime.datetime.fromisoformat(text) - datetime.datetime(1970, 1, 1)) // datetime.timedelta(
-        seconds=1
-    )
 
 
 def workbook(path: str, sheets: dict[str, list[list[Any]]]) -> Head:

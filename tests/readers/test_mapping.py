@@ -11,7 +11,8 @@ from cslog.errors import ReadError, UsageError
 from cslog.readers.base import Batch, Options
 from cslog.readers.head import Head
 from cslog.readers.mapping import load_mapping
-from tests.readers.tables import at, text_file, workbook
+from tests.readers.batches import at, rejected, rows
+from tests.readers.tables import text_file, workbook
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "mappings"
 
@@ -20,16 +21,6 @@ def read(mapping: Path, head: Head, options: Options | None = None) -> Batch:
     reader = load_mapping(mapping)
     assert reader.identify(head)
     return reader.read(head, options or Options()).validated("test")
-
-
-def rows(batch: Batch, *columns: str) -> list[tuple[object, ...]]:
-    assert batch.messages is not None
-    return batch.messages.select(columns).rows()
-
-
-def rejected(batch: Batch) -> list[tuple[object, ...]]:
-    assert batch.rejects is not None
-    return batch.rejects.rows()
 
 
 Write = Callable[[str], Path]

@@ -14,7 +14,8 @@ from cslog.errors import ReadError
 from cslog.readers.base import Batch, Options
 from cslog.readers.head import Head
 from cslog.readers.message_table import MessageTable
-from tests.readers.tables import at, text_file, workbook
+from tests.readers.batches import at, rejected, rows
+from tests.readers.tables import text_file, workbook
 
 BENCHMARK = "买家昵称,客服昵称,发送时间,发送方,消息内容\n"
 
@@ -23,16 +24,6 @@ def read(head: Head, options: Options | None = None) -> Batch:
     reader = MessageTable()
     assert reader.identify(head)
     return reader.read(head, options or Options()).validated("test")
-
-
-def rows(batch: Batch, *columns: str) -> list[tuple[object, ...]]:
-    assert batch.messages is not None
-    return batch.messages.select(columns).rows()
-
-
-def rejected(batch: Batch) -> list[tuple[object, ...]]:
-    assert batch.rejects is not None
-    return batch.rejects.rows()
 
 
 def test_benchmark_layout_with_roles_in_the_sender_column() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
-from datetime import datetime
-
 import pytest
 
 from cslog.errors import ReadError
@@ -13,6 +10,7 @@ from cslog.readers.head import Head
 from cslog.readers.qn_copy import QnCopy
 from cslog.readers.qn_txt import QnTxt
 from cslog.readers.ww_txt_old import WwTxtOld
+from tests.readers.batches import at, column, reasons
 
 
 def head_of(*lines: str, name: str = "聊天.txt", encoding: str = "utf-8") -> Head:
@@ -21,20 +19,6 @@ def head_of(*lines: str, name: str = "聊天.txt", encoding: str = "utf-8") -> H
 
 def read(*lines: str, name: str = "聊天.txt", **options: object) -> Batch:
     return QnCopy().read(head_of(*lines, name=name), Options(**options)).validated("qn-copy")  # type: ignore[arg-type]
-
-
-def column(batch: Batch, name: str) -> list[object]:
-    assert batch.messages is not None
-    return batch.messages[name].to_list()
-
-
-def reasons(batch: Batch) -> list[tuple[int, str]]:
-    assert batch.rejects is not None
-    return list(batch.rejects.select("line", "reason").iter_rows())
-
-
-def at(written: str) -> int:
-    return calendar.timegm(datetime.fromisoformat(written).timetuple())
 
 
 AGENT = "某旗舰店:客服A"

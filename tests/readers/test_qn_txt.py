@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import codecs
 from datetime import UTC, datetime
 
@@ -15,6 +14,7 @@ from cslog.readers.head import Head
 from cslog.readers.qn_copy import QnCopy
 from cslog.readers.qn_txt import QnTxt
 from cslog.readers.ww_txt_old import WwTxtOld
+from tests.readers.batches import at, column, reasons
 
 RULE = "=" * 64
 DASHES = "-" * 28
@@ -33,20 +33,6 @@ def export(*lines: str, login: str = "某旗舰店:客服A", group: tuple[str, .
 def read(data: bytes, **options: object) -> Batch:
     head = Head("导出.txt", data)
     return QnTxt().read(head, Options(**options)).validated("qn-txt")  # type: ignore[arg-type]
-
-
-def column(batch: Batch, name: str) -> list[object]:
-    assert batch.messages is not None
-    return batch.messages[name].to_list()
-
-
-def reasons(batch: Batch) -> list[tuple[int, str]]:
-    assert batch.rejects is not None
-    return list(batch.rejects.select("line", "reason").iter_rows())
-
-
-def at(written: str) -> int:
-    return calendar.timegm(datetime.fromisoformat(written).timetuple())
 
 
 BASIC = export(

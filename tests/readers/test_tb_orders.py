@@ -12,7 +12,8 @@ from cslog.readers.base import Batch, Options
 from cslog.readers.head import Head
 from cslog.readers.tb_orders import STATES, TbOrders, cents
 from cslog.schema import OrderState
-from tests.readers.tables import at, text_file, workbook
+from tests.readers.batches import at
+from tests.readers.tables import text_file, workbook
 
 TITLES_2016 = (
     "订单编号,买家会员名,买家支付宝账号,买家应付货款,买家应付邮费,买家支付积分,总金额,返点积分,买家实际支付金额,"

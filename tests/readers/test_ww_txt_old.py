@@ -14,6 +14,7 @@ from cslog.readers.qn_copy import QnCopy
 from cslog.readers.qn_txt import QnTxt
 from cslog.readers.text import conversations
 from cslog.readers.ww_txt_old import WwTxtOld
+from tests.readers.batches import column, reasons
 
 HEADER = ["某官方旗舰店", "", "                即时消息", ""]
 
@@ -24,16 +25,6 @@ def log(*records: str) -> bytes:
 
 def read(*records: str, **options: object) -> Batch:
     return WwTxtOld().read(Head("2017-04.txt", log(*records)), Options(**options)).validated("ww")  # type: ignore[arg-type]
-
-
-def column(batch: Batch, name: str) -> list[object]:
-    assert batch.messages is not None
-    return batch.messages[name].to_list()
-
-
-def reasons(batch: Batch) -> list[tuple[int, str]]:
-    assert batch.rejects is not None
-    return list(batch.rejects.select("line", "reason").iter_rows())
 
 
 def owners(batch: Batch) -> list[tuple[object, object]]:
