@@ -16,7 +16,7 @@ if __package__ in (None, ""):  # run as a script: make the folder above importab
 import polars as pl
 
 from cslog import clock, identity
-from cslog.ingest import files_below
+from cslog.inputs import files_below
 from cslog.readers import registry
 from cslog.readers.base import Options
 from cslog.readers.head import Head

@@ -7,7 +7,7 @@ or splitting the buyers never changes a figure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,7 @@ from cslog import facts as facts_module
 from cslog import partials
 from cslog.clock import DAY_SECONDS
 from cslog.facts import COLUMNS, Facts
+from cslog.order_versions import ORDER_COLUMNS, fold_orders
 from cslog.partials import Partial
 from cslog.profile import Profile
 from cslog.split import Split
@@ -75,7 +76,7 @@ class _Loader:
         created_before = self._end + profile.order_days * DAY_SECONDS
         # All versions first: one with a masked nick has another buyer key than the one that names the buyer.
         versions = self._snapshot.order_versions().filter(pl.col("created_at") < created_before)
-        orders = self._mine(facts_module.fold_orders(versions, self._task.as_of).lazy()).collect()
+        orders = self._mine(fold_orders(versions, self._task.as_of).lazy()).collect()
         oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
         return orders.filter((pl.col("created_at") >= oldest) | (pl.col("paid_at") >= oldest))
 
@@ -135,7 +136,7 @@ class _Loader:
         if later.is_empty():
             return facts
         whole = pl.concat([messages.join(people, on="buyer_key", how="semi"), later])
-        nothing = pl.DataFrame(schema=facts.orders.schema).select(facts_module.ORDER_COLUMNS)
+        nothing = pl.DataFrame(schema=facts.orders.schema).select(ORDER_COLUMNS)
         turns = facts_module.compute(
             whole, nothing, self._task.profile, self._task.rule, self._task.data_ends
         ).turns
@@ -145,14 +146,7 @@ class _Loader:
         turns = facts.turns.join(
             found, on=key, how="left", nulls_equal=True, maintain_order="left"
         ).with_columns(late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s")))
-        return Facts(
-            turns.drop("late_found"),
-            facts.sessions,
-            facts.peer_days,
-            facts.messages,
-            facts.autos,
-            facts.orders,
-        )
+        return replace(facts, turns=turns.drop("late_found"))
 
     def _between(self, low: int, high: int) -> pl.LazyFrame:
         last = self._task.as_of if self._task.as_of is not None else self._last

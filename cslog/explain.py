@@ -14,14 +14,15 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, compute, identity, kpi
+from cslog import clock, compute, identity, kpi, wording
 from cslog.answer import Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.errors import UsageError
-from cslog.facts import Facts, fold_orders
+from cslog.facts import Facts
 from cslog.measures import MEASURES, Measure, countable
 from cslog.metrics import BY_KEY, PERCENTILES, Metric
+from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
 from cslog.split import Split
@@ -201,7 +202,7 @@ def _ends_of_days(staff: pl.DataFrame) -> pl.DataFrame:
 
 def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:
     """Fact rows in the columns of _ROW: in words, with the buyer's nick and the place in the files."""
-    described = rows.with_columns(fact=pl.lit(fact), **_words(fact, rows, profile))
+    described = rows.with_columns(fact=pl.lit(fact), **wording.words(fact, rows, profile))
     if "order_id" in rows.columns:
         placed = described.join(
             _order_places(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
@@ -251,106 +252,6 @@ def _placed(rows: pl.DataFrame, snapshot: Snapshot, speaker: str) -> pl.DataFram
         .collect()
     )
     return rows.join(places, on=key, how="left", maintain_order="left")
-
-
-def _seconds(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.String) + " s"
-
-
-def _words(fact: str, rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]:
-    """``at``, ``what`` and ``why`` of the rows of one fact table."""
-    if fact == "turns":
-        late = pl.format("unanswered in time, the agent wrote after {} s (超时)", "late_s")
-        waited = pl.format("answered after {} s", "wait_s")
-        what = pl.coalesce(waited, late, pl.lit("unanswered (未回复)"))
-        first = (
-            pl.when("first").then(pl.lit("first turn of the day (首响)")).otherwise(pl.lit("further turn"))
-        )
-        starter = pl.when("by_buyer").then(pl.lit("the buyer")).otherwise(pl.lit("the agent"))
-        counted = (
-            pl.when("counted")
-            .then(pl.lit(""))
-            .otherwise(pl.lit("; not counted: its buyer-day is filtered or spill"))
-            if "counted" in rows.columns
-            else pl.lit("")
-        )
-        return {
-            "at": pl.col("open_at"),
-            "what": what,
-            "why": pl.format("{}, session started by {}{}", first, starter, counted),
-        }
-    if fact in ("units", "peer_days"):
-        return {"at": pl.coalesce("asked_at", "first_at"), **_people_words(rows, profile)}
-    if fact == "sessions":
-        return {
-            "at": pl.col("first_at"),
-            "what": pl.format("session of {} s", pl.col("last_at") - pl.col("first_at")),
-            "why": pl.lit(f"no silence of {profile.max_wait_s or profile.session_gap_s} s inside"),
-        }
-    if fact in ("messages", "staff"):
-        said = pl.format("staff message, {} characters", "characters")
-        return {
-            "at": pl.col("at"),
-            "what": pl.when("from_buyer").then(pl.lit("buyer message")).otherwise(said),
-            "why": pl.lit(""),
-        }
-    if fact == "autos":
-        return {"at": pl.col("at"), "what": pl.lit("auto reply (自动回复)"), "why": pl.lit("")}
-    return {"at": pl.col("sold_at").fill_null(pl.col("created_at")), **_order_words(profile)}
-
-
-def _people_words(rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]:
-    state = (
-        pl.when("received")
-        .then(pl.lit("received (接待)"))
-        .when("unreplied")
-        .then(pl.lit("unreplied (未回复)"))
-        .when(pl.col("filter").is_not_null() if "filter" in rows.columns else pl.col("filtered"))
-        .then(pl.lit("filtered (过滤)"))
-        .otherwise(pl.lit("only the tail of yesterday's session"))
-    )
-    marks = {
-        "inquiry": "inquiry (询单)",
-        "after_sale": f"after-sale (售后): paid in the {profile.after_sale_days} days before, nothing ordered since",
-        "assist": "assist (协助): its orders are credited to colleagues",
-        "continuation": "continues yesterday's session, one inquiry",
-        "ordered": "ordered by the next day",
-        "paid_same_day": "paid on the day",
-        "paid": f"paid by day + {profile.order_days - 1 + profile.unpaid_days}",
-        "lost": "no order (询单流失)",
-        "order_lost": "ordered, not paid in time (下单流失)",
-        "forwarded_in": "transferred in (转入)",
-        "forwarded_out": "transferred out (转出)",
-        "slow": f"{profile.slow_times} turns slower than {profile.slow_s} s (慢响应)",
-        "long": f"a session longer than {profile.long_s} s (长接待)",
-    }
-    said: list[pl.Expr] = [
-        pl.when(pl.col(name)).then(pl.lit(words)) for name, words in marks.items() if name in rows.columns
-    ]
-    if "filter" in rows.columns:
-        said.insert(0, pl.format("filter {}", "filter"))
-    return {"what": state, "why": pl.concat_str(said, separator="; ", ignore_nulls=True)}
-
-
-def _order_words(profile: Profile) -> dict[str, pl.Expr]:
-    money = (
-        (pl.col("amount_cents") // 100).cast(pl.String)
-        + "."
-        + ((pl.col("amount_cents") % 100).cast(pl.String).str.zfill(2))
-    )
-    created = pl.from_epoch("created_at", time_unit="s").dt.strftime("%m-%d %H:%M:%S")
-    paid = pl.from_epoch("paid_at", time_unit="s").dt.strftime("%m-%d %H:%M:%S").fill_null("never")
-    nobody = pl.lit("nobody")
-    return {
-        "what": pl.format("order {} of {}, created {}, paid {}", "order_id", money, created, paid),
-        "why": pl.format(
-            "last chat within {} h: {} at creation, {} at payment; credited to {}",
-            pl.lit(profile.lookback_s // 3600),
-            pl.col("order_agent").fill_null(nobody),
-            pl.col("payment_agent").fill_null(nobody),
-            pl.col("credited").fill_null(nobody),
-        ),
-    }
 
 
 def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:

@@ -1,39 +1,27 @@
 """Messages and orders of some buyers → facts: one row per turn, session, peer-day, credited order.
 
-Facts are what a report adds up and what an explanation shows. Frames are cut into flat arrays here, the
-kernels run over them, and their results become frames again. Buyers are never split, so facts of disjoint
+Facts are what a report adds up and what an explanation shows. Kernels run over flat arrays
+(cslog.arrays) and their results become frames again here. Buyers are never split, so facts of disjoint
 sets of buyers can be computed anywhere and put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from cslog.arrays import Names, People, array, coded, kernel_rows, people_of
 from cslog.kernels import attribution, owners, threads
 from cslog.profile import Profile
-from cslog.schema import Kind, MessageClass
+from cslog.schema import MessageClass
 
 COLUMNS = [
     "shop", "buyer_key", "sent_at", "rank", "message_class", "kind", "agent", "exporter",
     "transfer_from", "transfer_to", "characters",
 ]  # fmt: skip
 """Columns of schema.MESSAGES that facts need."""
-
-ORDER_COLUMNS = [
-    "shop",
-    "order_id",
-    "buyer_key",
-    "joinable",
-    "created_at",
-    "paid_at",
-    "amount_cents",
-    "items",
-]
-"""Columns of folded orders that facts need."""
 
 
 @dataclass(frozen=True)
@@ -58,60 +46,20 @@ class Facts:
     orders: pl.DataFrame
 
 
-def fold_orders(
-    versions: pl.LazyFrame, as_of: int | None, columns: Sequence[str] = ORDER_COLUMNS
-) -> pl.DataFrame:
-    """The current state of every order out of its versions (kpi-spec 4.6), whatever order they came in.
-
-    Creation and payment times stay known, and so does a buyer whom a later export masks. ``versions`` must
-    hold all versions of an order: their buyers, and so their buyer keys, may differ. With ``as_of``,
-    orders created and payments made later are unknown.
-    """
-    order = ["platform", "shop", "order_id"]
-    if as_of is not None:
-        paid = pl.col("paid_at")
-        versions = versions.filter(pl.col("created_at") <= as_of).with_columns(
-            paid_at=pl.when(paid <= as_of).then(paid)
-        )
-    known = versions.group_by(order).agg(
-        first_created=pl.col("created_at").min(),
-        first_paid=pl.col("paid_at").min(),
-        clear_buyer=pl.col("buyer").filter("joinable").min(),
-        clear_key=pl.col("buyer_key").filter("joinable").sort_by(pl.col("buyer").filter("joinable")).first(),
-    )
-    current = (
-        versions.sort(
-            pl.col("state"),
-            pl.col("refund_cents").fill_null(0),
-            pl.col("shipped_at").fill_null(-1),
-            pl.col("content_key"),
-        )
-        .unique(order, keep="last", maintain_order=False)
-        .join(known, on=order)
-        .with_columns(
-            created_at=pl.col("first_created"),
-            paid_at=pl.col("first_paid"),
-            buyer=pl.coalesce("clear_buyer", "buyer"),
-            buyer_key=pl.coalesce("clear_key", "buyer_key"),
-            joinable=pl.col("clear_key").is_not_null(),
-        )
-    )
-    return current.select(columns).collect()
-
-
 def compute(
     messages: pl.DataFrame, orders: pl.DataFrame, profile: Profile, rule: str, data_ends: dict[str, int]
 ) -> Facts:
-    """Facts of the buyers in ``messages`` (COLUMNS) and ``orders`` (ORDER_COLUMNS, of the same buyers).
+    """Facts of the buyers in ``messages`` (COLUMNS) and ``orders`` (order_versions.ORDER_COLUMNS, of the same
+    buyers).
 
     ``rule``: order, payment or order_first (kpi-spec 4.3). ``data_ends``: last second per shop.
     """
-    names, messages = _coded(messages)
+    names, messages = coded(messages)
     autos = messages.filter(pl.col("message_class") == int(MessageClass.AUTO)).select(
         "shop", "buyer_key", "rank", agent=names.of("agent_code"), at="sent_at"
     )
-    rows = _countable(messages, profile)
-    people = _people(rows, orders)
+    rows = kernel_rows(messages, profile)
+    people = people_of(rows, orders)
     walked = _walk(rows, people, profile, data_ends)
     peer_days = _peer_days(walked, rows, people, names, profile)
     credited = _credit(walked, rows, orders, people, names, profile, rule)
@@ -125,38 +73,6 @@ def compute(
         autos=autos,
         orders=credited.drop("person", "credited_code"),
     )
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Agent names by code; codes ascend with the names, so that every order by code is one by name."""
-
-    names: pl.Series
-
-    def of(self, column: str) -> pl.Expr:
-        codes = pl.col(column).cast(pl.Int64)
-        return (
-            pl.when(codes >= 0)
-            .then(codes)
-            .replace_strict(
-                pl.int_range(len(self.names), eager=True), self.names, default=None, return_dtype=pl.String
-            )
-        )
-
-    def to_series(self, codes: np.ndarray) -> pl.Series:
-        return pl.DataFrame({"code": codes}).select(self.of("code")).to_series()
-
-
-@dataclass(frozen=True)
-class _People:
-    """One row per buyer that wrote or ordered: position ``person``, shop, buyer_key; row offsets."""
-
-    frame: pl.DataFrame
-    starts: np.ndarray
-
-    def columns(self, person: np.ndarray) -> dict[str, pl.Series]:
-        positions = pl.Series(person)
-        return {name: self.frame[name].gather(positions) for name in ("shop", "buyer_key")}
 
 
 @dataclass(frozen=True)
@@ -176,79 +92,16 @@ class _Walked:
     owner: np.ndarray
 
 
-def _coded(messages: pl.DataFrame) -> tuple[_Names, pl.DataFrame]:
-    columns = ["agent", "exporter", "transfer_from", "transfer_to"]
-    names = pl.concat([messages[c].unique() for c in columns]).drop_nulls().unique().sort()
-    codes = pl.int_range(len(names), dtype=pl.Int32, eager=True)
-    coded = {
-        f"{c}_code": pl.col(c).replace_strict(names, codes, default=None, return_dtype=pl.Int32).fill_null(-1)
-        for c in columns
-    }
-    main = pl.col("shop").replace_strict(names, codes, default=-2, return_dtype=pl.Int32)
-    return _Names(names), messages.with_columns(**coded, main_code=main).drop(columns)
-
-
-def _countable(messages: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    """Buyer and valid staff messages and transfer markers, in the kernels' order, with ``who`` 0, 1, 2."""
-    valid = [int(MessageClass.HUMAN)] + ([int(MessageClass.ASSIST)] if profile.assist_valid else [])
-    message_class = pl.col("message_class")
-    return (
-        messages.with_columns(
-            who=pl.when(message_class == int(MessageClass.BUYER))
-            .then(pl.lit(0, pl.Int8))
-            .when(message_class.is_in(valid))
-            .then(pl.lit(1, pl.Int8))
-            .when(message_class == int(MessageClass.TRANSFER))
-            .then(pl.lit(2, pl.Int8))
-        )
-        .filter(pl.col("who").is_not_null())
-        .with_columns(
-            visible=((pl.col("kind") != int(Kind.TEXT)) | (pl.col("characters") > 0)).cast(pl.Int8),
-        )
-        .sort(
-            "buyer_key",
-            "sent_at",
-            "rank",
-            # Equal ranks (definitions 2): buyer, marker, then staff by name, the main account first.
-            pl.col("who").replace_strict({0: 0, 2: 1, 1: 2}, return_dtype=pl.Int8),
-            (pl.col("agent_code") != pl.col("main_code")),
-            "agent_code",
-            # Markers alone can still differ; only with these is the order that of the content.
-            "transfer_from_code",
-            "transfer_to_code",
-        )
-    )
-
-
-def _people(rows: pl.DataFrame, orders: pl.DataFrame) -> _People:
-    wrote = rows.group_by("shop", "buyer_key").len("rows")
-    ordered = orders.filter("joinable").select("shop", "buyer_key").unique()
-    frame = (
-        pl.concat([wrote.select("shop", "buyer_key"), ordered])
-        .unique()
-        .join(wrote, on=["shop", "buyer_key"], how="left")
-        .with_columns(pl.col("rows").fill_null(0))
-        .sort("buyer_key", "shop")
-        .with_row_index("person")
-    )
-    starts = np.concatenate([[0], frame["rows"].cum_sum().to_numpy()]).astype(np.int64)
-    return _People(frame.with_columns(pl.col("person").cast(pl.Int64)), starts)
-
-
-def _array(frame: pl.DataFrame, name: str, dtype: type) -> np.ndarray:
-    return np.ascontiguousarray(frame[name].to_numpy(), dtype=dtype)
-
-
-def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict[str, int]) -> _Walked:
-    at, who = _array(rows, "sent_at", np.int64), _array(rows, "who", np.int8)
-    origin, target = (_array(rows, f"transfer_{end}_code", np.int32) for end in ("from", "to"))
+def _walk(rows: pl.DataFrame, people: People, profile: Profile, data_ends: dict[str, int]) -> _Walked:
+    at, who = array(rows, "sent_at", np.int64), array(rows, "who", np.int8)
+    origin, target = (array(rows, f"transfer_{end}_code", np.int32) for end in ("from", "to"))
     gap = profile.max_wait_s or profile.session_gap_s
     owner = owners.infer_owners(
         people.starts,
         at,
         who,
-        _array(rows, "agent_code", np.int32),
-        _array(rows, "exporter_code", np.int32),
+        array(rows, "agent_code", np.int32),
+        array(rows, "exporter_code", np.int32),
         target,
         gap,
     )
@@ -268,12 +121,12 @@ def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict
     )
     shop_ends = people.frame["shop"].replace_strict(data_ends, default=0, return_dtype=pl.Int64).to_numpy()
     event_at = at[event_row]
-    event_characters = _array(rows, "characters", np.int32)[event_row]
+    event_characters = array(rows, "characters", np.int32)[event_row]
     turns, sessions, peer_days, event_peer_day = threads.walk_threads(
         thread_starts,
         event_at,
         event_type,
-        _array(rows, "visible", np.int8)[event_row],
+        array(rows, "visible", np.int8)[event_row],
         event_characters,
         shop_ends[thread_buyer],
         profile.max_wait_s,
@@ -290,7 +143,7 @@ def _walk(rows: pl.DataFrame, people: _People, profile: Profile, data_ends: dict
 
 
 def _thread_columns(
-    walked: _Walked, thread: np.ndarray, people: _People, names: _Names
+    walked: _Walked, thread: np.ndarray, people: People, names: Names
 ) -> dict[str, pl.Series]:
     return people.columns(walked.thread_buyer[thread]) | {
         "agent": names.to_series(walked.thread_agent[thread])
@@ -298,7 +151,7 @@ def _thread_columns(
 
 
 def _peer_days(
-    walked: _Walked, rows: pl.DataFrame, people: _People, names: _Names, profile: Profile
+    walked: _Walked, rows: pl.DataFrame, people: People, names: Names, profile: Profile
 ) -> pl.DataFrame:
     (
         thread, day, category, continuation, buyer_messages, staff_messages, characters,
@@ -332,7 +185,7 @@ def _peer_days(
         .filter(pl.col("who") == 2)
         .with_columns(
             person=np.searchsorted(
-                people.starts, np.flatnonzero(_array(rows, "who", np.int8) == 2), side="right"
+                people.starts, np.flatnonzero(array(rows, "who", np.int8) == 2), side="right"
             )
             - 1,
             day=(pl.col("sent_at") - profile.day_cut_s).floordiv(threads.DAY),
@@ -357,7 +210,7 @@ def _first_rows(walked: _Walked) -> np.ndarray:
 
 
 def _turns(
-    walked: _Walked, people: _People, names: _Names, profile: Profile, counted: np.ndarray
+    walked: _Walked, people: People, names: Names, profile: Profile, counted: np.ndarray
 ) -> pl.DataFrame:
     thread, peer_day, opened, reply, late, first, started_by = walked.turns
     wait = np.where(reply >= 0, reply - opened, -1)
@@ -384,7 +237,7 @@ def _turns(
     )
 
 
-def _sessions(walked: _Walked, people: _People, names: _Names, counted: np.ndarray) -> pl.DataFrame:
+def _sessions(walked: _Walked, people: People, names: Names, counted: np.ndarray) -> pl.DataFrame:
     thread, peer_day, first, last = walked.sessions
     return pl.DataFrame(
         _thread_columns(walked, thread, people, names)
@@ -398,7 +251,7 @@ def _sessions(walked: _Walked, people: _People, names: _Names, counted: np.ndarr
 
 
 def _messages(
-    walked: _Walked, rows: pl.DataFrame, people: _People, names: _Names, peer_days: pl.DataFrame
+    walked: _Walked, rows: pl.DataFrame, people: People, names: Names, peer_days: pl.DataFrame
 ) -> pl.DataFrame:
     written = np.flatnonzero(walked.event_type <= threads.STAFF)
     peer_day = walked.event_peer_day[written]
@@ -408,7 +261,7 @@ def _messages(
         | {
             "day": walked.peer_days[1][peer_day],
             "at": walked.event_at[written],
-            "rank": _array(rows, "rank", np.int32)[walked.event_row[written]],
+            "rank": array(rows, "rank", np.int32)[walked.event_row[written]],
             "from_buyer": walked.event_type[written] == threads.BUYER,
             "characters": walked.event_characters[written],
             "counted": (peer_days["received"] | peer_days["unreplied"]).to_numpy()[peer_day],
@@ -421,8 +274,8 @@ def _credit(
     walked: _Walked,
     rows: pl.DataFrame,
     orders: pl.DataFrame,
-    people: _People,
-    names: _Names,
+    people: People,
+    names: Names,
     profile: Profile,
     rule: str,
 ) -> pl.DataFrame:
@@ -430,21 +283,20 @@ def _credit(
     received = (walked.peer_days[2] == threads.RECEIVED).astype(np.int64)
     eligible = attribution.eligible_rows(walked.event_row, walked.event_type, walked.event_peer_day, received)
     starts = np.searchsorted(eligible, people.starts).astype(np.int64)
-    at = _array(rows, "sent_at", np.int64)[eligible]
+    at = array(rows, "sent_at", np.int64)[eligible]
     agent = walked.owner[eligible]
     frame = (
         orders.join(people.frame.select("shop", "buyer_key", "person"), on=["shop", "buyer_key"], how="left")
         .with_columns(person=pl.when("joinable").then(pl.col("person")).fill_null(-1))
         .sort("person", "created_at", "order_id")
     )
-    person = _array(frame, "person", np.int64)
-    instants = {
-        "order": frame["created_at"].to_numpy(),
-        "payment": frame["paid_at"].fill_null(-1).to_numpy(),
-    }
+    person = array(frame, "person", np.int64)
+    instants = frame["created_at"], frame["paid_at"].fill_null(-1)
     at_creation, at_payment = (
-        attribution.agents_at(starts, at, agent, person, np.ascontiguousarray(instant), profile.lookback_s)
-        for instant in instants.values()
+        attribution.agents_at(
+            starts, at, agent, person, np.ascontiguousarray(instant.to_numpy()), profile.lookback_s
+        )
+        for instant in instants
     )
     credited = {
         "order": at_creation,
@@ -464,19 +316,19 @@ def _credit(
 
 
 def _outcomes(
-    peer_days: pl.DataFrame, credited: pl.DataFrame, people: _People, profile: Profile
+    peer_days: pl.DataFrame, credited: pl.DataFrame, people: People, profile: Profile
 ) -> dict[str, pl.Series | pl.Expr]:
     joined = credited.filter(pl.col("person") >= 0)
-    order_starts = np.searchsorted(_array(joined, "person", np.int64), np.arange(people.frame.height + 1))
+    order_starts = np.searchsorted(array(joined, "person", np.int64), np.arange(people.frame.height + 1))
     bits = attribution.inquiry_outcomes(
-        _array(peer_days, "person", np.int64),
-        _array(peer_days, "day", np.int64),
-        _array(peer_days, "agent_code", np.int32),
+        array(peer_days, "person", np.int64),
+        array(peer_days, "day", np.int64),
+        array(peer_days, "agent_code", np.int32),
         np.ascontiguousarray(peer_days["asked_at"].fill_null(-1).to_numpy()),
         order_starts.astype(np.int64),
-        _array(joined, "created_at", np.int64),
+        array(joined, "created_at", np.int64),
         np.ascontiguousarray(joined["paid_at"].fill_null(-1).to_numpy()),
-        _array(joined, "credited_code", np.int32),
+        array(joined, "credited_code", np.int32),
         profile.day_cut_s,
         profile.after_sale_days,
         profile.order_days,

@@ -1,4 +1,4 @@
-"""Files into the store: walk, recognise, read, resolve identities, union, one commit. Never prints.
+"""Files into the store: recognise, read, resolve identities, union, one commit. Never prints.
 
 A file that cannot be read is reported and the others go on; what was read of it before is kept.
 """
@@ -6,32 +6,23 @@ A file that cannot be read is reported and the others go on; what was read of it
 from __future__ import annotations
 
 import hashlib
-import io
-import lzma
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from cslog import identity, schema
 from cslog.config import DEFAULT_ROBOTS, Config
-from cslog.errors import CslogError, ReadError, UsageError
+from cslog.errors import CslogError, ReadError
+from cslog.inputs import files_below, inputs_of
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options, Reader
 from cslog.readers.head import Head
 from cslog.store import LEDGER, Appended, Store, Writer, ledger_row
 
 _ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
-_NOT_INPUT = re.compile(r"^(\..*|~\$.*|Thumbs\.db|desktop\.ini|readme(\..*)?|.*\.golden\..*)$", re.IGNORECASE)
-"""Names left out when a folder is walked: hidden and system files, descriptions, goldens."""
-_MAX_DEPTH = 3  # zip inside zip inside zip
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError, ValueError)
-"""What zipfile raises on damaged or locked archives, beside its own BadZipFile."""
 
 
 @dataclass
@@ -97,30 +88,6 @@ class _Pending:
         return sum(frame.height for frame in (*self.messages, *self.orders))
 
 
-def files_below(paths: list[str]) -> list[Path]:
-    """All files named by ``paths``, folders walked in sorted order and without what is no input.
-
-    Raises UsageError for a path that does not exist or cannot be looked at.
-    """
-    found: list[Path] = []
-    for name in paths:
-        try:
-            found += _files_of(Path(name))
-        except OSError as error:
-            reason = "no such file or folder" if isinstance(error, FileNotFoundError) else error.strerror
-            raise UsageError(f"{name}: {reason}", "check the path; quote names with blanks") from error
-    return list(dict.fromkeys(found))
-
-
-def _files_of(path: Path) -> list[Path]:
-    if not path.is_dir():
-        path.stat()
-        return [path]
-    inside = (file for file in path.rglob("*") if file.is_file())
-    relative = ((file.relative_to(path).parts, file) for file in inside)
-    return [file for parts, file in sorted(relative) if not any(_NOT_INPUT.match(part) for part in parts)]
-
-
 def ingest(
     paths: list[str],
     store: Store,
@@ -160,16 +127,17 @@ def ingest(
         pending = _Pending()
         for done, file in enumerate(files):
             on_file(done, len(files), str(file))
-            for report, head in _members(file):
+            for found in inputs_of(file):
+                report = FileReport(found.path, error=found.error)
                 reports.append(report)
-                if head is None:
+                if found.head is None:
                     continue
-                report.sha256 = hashlib.sha256(head.data).hexdigest()
+                report.sha256 = hashlib.sha256(found.head.data).hexdigest()
                 fingerprint = _fingerprint(report, reading)
                 if fingerprint in known:
                     report.status = "duplicate"
                     continue
-                if _read_into(pending, report, head, readers, options, accounts):
+                if _read_into(pending, report, found.head, readers, options, accounts):
                     known.add(fingerprint)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
                 _append(writer, pending, reports)
@@ -182,53 +150,6 @@ def ingest(
         if rows and not dry_run:
             writer.commit(pl.DataFrame(rows, schema=LEDGER))
     return Report(store.snapshot().store_version, reports)
-
-
-def _members(file: Path) -> Iterator[tuple[FileReport, Head | None]]:
-    """The file, or the files inside a zip, each with its report; without a head when it cannot be read."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        yield FileReport(str(file), error=f"cannot be read: {error.strerror}"), None
-        return
-    yield from _unpacked(Head(str(file), data), _MAX_DEPTH)
-
-
-def _unpacked(head: Head, depth: int) -> Iterator[tuple[FileReport, Head | None]]:
-    if head.container != "zip":
-        yield FileReport(head.path), head
-        return
-    if depth == 0:
-        yield FileReport(head.path, error="zip files are nested too deeply; unpack it first"), None
-        return
-    try:
-        with zipfile.ZipFile(io.BytesIO(head.data)) as archive:
-            for member in sorted(archive.infolist(), key=lambda info: info.filename):
-                name = _member_name(member)
-                if (
-                    member.is_dir()
-                    or name.startswith("__MACOSX/")
-                    or any(map(_NOT_INPUT.match, name.split("/")))
-                ):
-                    continue
-                path = f"{head.path}/{name}"
-                try:
-                    inner = Head(path, archive.read(member))
-                except _ZIP_ERRORS:
-                    yield FileReport(path, error="is locked or damaged inside the zip; unpack it first"), None
-                    continue
-                yield from _unpacked(inner, depth - 1)
-    except _ZIP_ERRORS:
-        yield FileReport(head.path, error="the zip file is damaged; make it again"), None
-
-
-def _member_name(member: zipfile.ZipInfo) -> str:
-    if member.flag_bits & 0x800:
-        return member.filename
-    try:  # Chinese Windows writes names in GBK, which zipfile shows as cp437
-        return member.filename.encode("cp437").decode("gb18030")
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return member.filename
 
 
 def _read_into(

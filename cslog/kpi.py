@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from cslog import clock, facts, metrics
+from cslog import clock, metrics
 from cslog.answer import Answer, Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.engine import local
 from cslog.errors import UsageError
 from cslog.metrics import METRICS
+from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.split import Split
 from cslog.store import Snapshot, Store
@@ -33,7 +34,8 @@ def report(
     with store.reading():
         snapshot = store.snapshot(question.version)
         split = _split(question, profile)
-        ends = _data_ends(question, snapshot, config)
+        chats = snapshot.data_ends()
+        ends = _data_ends(question, snapshot, config, chats)
         tasks = list(_tasks(question, snapshot, split, profile, ends))
         merged = local.run(tasks, split, on_done)
         frame = metrics.finalize(merged, split, ends)
@@ -48,14 +50,14 @@ def report(
             store_version=snapshot.store_version,
             as_of=min(ends.values(), default=question.as_of),
             config_hash=config.hash(profile),
-            warnings=tuple(_warnings(question, snapshot, profile, ends, frame, keys)),
+            warnings=tuple(_warnings(question, snapshot, profile, chats, ends, frame, keys)),
             frame=_labelled(frame, split, keys),
         )
 
 
 def plan(question: Question, snapshot: Snapshot, profile: Profile, config: Config) -> list[Task]:
     """The tasks whose facts, put together, hold every row of the answer to ``question``."""
-    ends = _data_ends(question, snapshot, config)
+    ends = _data_ends(question, snapshot, config, snapshot.data_ends())
     return list(_tasks(question, snapshot, _split(question, profile), profile, ends))
 
 
@@ -64,9 +66,11 @@ def _split(question: Question, profile: Profile) -> Split:
     return Split(dimensions, question.period, profile.day_cut_s)
 
 
-def _data_ends(question: Question, snapshot: Snapshot, config: Config) -> dict[str, int]:
-    """Last second known of every shop that is asked for."""
-    known = _known_shops(snapshot)
+def _data_ends(
+    question: Question, snapshot: Snapshot, config: Config, chats: dict[str, int]
+) -> dict[str, int]:
+    """Last second known of every shop that is asked for; ``chats``: last message second of the shops."""
+    known = _order_ends(snapshot) | chats
     wanted = _wanted_shops(question, config, known)
     return {
         shop: question.as_of if question.as_of is not None else end
@@ -75,15 +79,14 @@ def _data_ends(question: Question, snapshot: Snapshot, config: Config) -> dict[s
     }
 
 
-def _known_shops(snapshot: Snapshot) -> dict[str, int]:
-    """Last message second of every shop; a shop that only has orders ends with its last order."""
-    ends = snapshot.data_ends()
+def _order_ends(snapshot: Snapshot) -> dict[str, int]:
+    """Last order second of every shop: the data end of one that has no chats."""
     orders = (
         snapshot.order_versions()
         .group_by("shop")
         .agg(pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max()).alias("end"))
     )
-    return {row["shop"]: row["end"] for row in orders.collect().iter_rows(named=True)} | ends
+    return {row["shop"]: row["end"] for row in orders.collect().iter_rows(named=True)}
 
 
 def _wanted_shops(question: Question, config: Config, known: Iterable[str]) -> set[str]:
@@ -132,6 +135,7 @@ def _warnings(
     question: Question,
     snapshot: Snapshot,
     profile: Profile,
+    chats: dict[str, int],
     ends: dict[str, int],
     frame: pl.DataFrame,
     keys: tuple[str, ...],
@@ -150,7 +154,7 @@ def _warnings(
     missing = sorted(set(question.agents) - set(frame["by_agent"])) if "by_agent" in frame.columns else []
     if missing:
         yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
-    everything = facts.fold_orders(
+    everything = fold_orders(
         snapshot.order_versions().filter(pl.col("shop").is_in(sorted(ends))), question.as_of
     )
     low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
@@ -162,7 +166,7 @@ def _warnings(
         yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
     if orders.is_empty() and frame.height:
         yield "no order paid in this period is in the store: conversion and sales are 0; ingest the order export"
-    chatless = sorted(set(orders["shop"]) - set(snapshot.data_ends()))
+    chatless = sorted(set(orders["shop"]) - set(chats))
     if chatless:
         yield (
             f"orders of {', '.join(chatless)} belong to no chat log; "

@@ -79,7 +79,7 @@ MESSAGES: Schema = {
     "message_class": pl.Int8(),  # MessageClass
     "kind": pl.Int8(),  # Kind
     "agent": pl.String(),  # sender's account for staff; stated agent for the buyer, null = infer
-    "exporter": pl.String(),  # login whose export holds the message, null when unknown
+    "exporter": pl.String(),  # login whose export holds a buyer message without stated agent, else null
     "transfer_from": pl.String(),  # transfer markers only
     "transfer_to": pl.String(),
     "characters": pl.Int32(),  # code points without white space, text messages only
@@ -97,7 +97,7 @@ MESSAGE_ID = ("buyer_key", "sent_at", "message_key", "occurrence")
 """Columns that make two rows copies of one message (I2)."""
 
 MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_class", "agent", "message_key", "occurrence")
-"""Order of rows in the store and in the kernels (docs/definitions.md 2: buyer first, then by name)."""
+"""Order of rows in the files of the store; the kernels sort ties anew (cslog.arrays, definitions 2)."""
 
 RAW_ORDERS: Schema = {
     "line": pl.Int64(),

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, facts
+from cslog import clock
+from cslog.order_versions import fold_orders
 from cslog.store import Store, folder_size
 
 
@@ -49,7 +50,7 @@ def status(store: Store) -> Status:
         if snapshot.store_version == 0:
             return Status(str(store.folder), 0, 0, 0, 0, _no_shops())
         chats = snapshot.bounds()
-        orders = facts.fold_orders(snapshot.order_versions(), None)
+        orders = fold_orders(snapshot.order_versions(), None)
         people = snapshot.buyers()
         joined = (
             orders.join(people.with_columns(chatted=True), on=["shop", "buyer_key"], how="left")

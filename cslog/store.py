@@ -6,10 +6,10 @@ the versions it names, so an ingest that dies half-way changes nothing that a re
 next ingest finds the orphaned rows by their keys and takes them over. Its version is the store version.
 
 Appending is a set union (kpi-spec I2): rows whose key is known are dropped, unless their copy knows more
-(a stated agent, a greater rank); such a refinement is appended as a further row of the same key
-(its ``refines`` is true) and ``Snapshot.messages`` folds the rows of a key into one. One process writes at a time (a file lock, freed
-by the system when the process dies); behind it each append carries an application transaction, so that
-two writers on a disk without locks conflict instead of writing twice.
+(a stated agent, a greater rank); such a refinement is appended as a further row of the same key, with
+``refines`` true, and ``Snapshot.messages`` folds the rows of a key into one. One process writes at a time (a
+file lock, freed by the system when the process dies); behind it each append carries an application
+transaction, so that two writers on a disk without locks conflict instead of writing twice.
 """
 
 from __future__ import annotations
@@ -87,9 +87,10 @@ class Snapshot:
         )
         wanted = columns or list(schema.MESSAGES)
         key = list(schema.MESSAGE_ID)
-        refined = frame.filter("refines").select(key).unique().collect().lazy()
-        if refined.select(pl.len()).collect().item() == 0:
+        refinements = frame.filter("refines").select(key).unique().collect()
+        if refinements.is_empty():
             return frame.select(wanted)
+        refined = refinements.lazy()
         whole = frame.join(refined, on=key, how="anti").select(wanted)
         return pl.concat([whole, _fold(frame.join(refined, on=key, how="semi")).select(wanted)])
 

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 
-from cslog import answer, explain, kpi
+from cslog import answer, compute, explain, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
 from cslog.errors import UsageError
-from cslog.ingest import files_below
+from cslog.inputs import files_below
 from cslog.metrics import METRICS, PERCENTILES, Metric
 from cslog.report import explanation, files
 
@@ -156,3 +156,17 @@ def test_what_cannot_be_explained(sample, key, agents, said):
         explained(key, answer.Question(NOVEMBER, agents=agents), sample)
     with pytest.raises(UsageError, match="no buyer"):
         explain.story("没有这个人", answer.Question(NOVEMBER), sample, CHITU, Config())
+
+
+def test_a_turn_outside_the_window_says_so(sample):
+    """Profile taobao counts turns that open in [08:00, 23:00); the story names the reason of one that does not."""
+    question = answer.Question(NOVEMBER)
+    taobao = profile.load("taobao")
+    everything = kpi.plan(question, sample.snapshot(), taobao, Config())
+    turns = pl.concat(compute.facts_of(task).turns for task in everything)
+    assert turns.filter(~pl.col("in_window")).height > 0
+    keys = turns.filter(~pl.col("in_window"))["buyer_key"].to_list()
+    buyers = sample.snapshot().messages(0, 2**31, ["buyer", "buyer_key"]).collect()
+    buyer = buyers.filter(pl.col("buyer_key") == keys[0])["buyer"][0]
+    whys = explain.story(buyer, question, sample, taobao, Config()).facts["why"].to_list()
+    assert any("not counted: opened outside the profile's hours" in why for why in whys)

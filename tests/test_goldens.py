@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import make_goldens
-from cslog.ingest import files_below
+from cslog.inputs import files_below
 
 FILES = files_below([str(make_goldens.SAMPLES)])
 

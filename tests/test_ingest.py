@@ -16,7 +16,8 @@ from worlds import BEGIN, SHOP
 from cslog import clock, schema
 from cslog.config import Config, Shop
 from cslog.errors import UsageError
-from cslog.ingest import FileReport, files_below, ingest
+from cslog.ingest import FileReport, ingest
+from cslog.inputs import files_below
 from cslog.readers import registry
 from cslog.readers.base import Batch
 from cslog.store import Store

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_against_naive import EXAMPLES, WHOLE, rows_of
 
-from cslog import answer, compute, facts, kpi, metrics, partials, profile
+from cslog import answer, compute, kpi, metrics, partials, profile
 from cslog.clock import Period
 from cslog.config import Config
-from cslog.ingest import files_below, ingest
+from cslog.ingest import ingest
+from cslog.inputs import files_below
+from cslog.order_versions import fold_orders
 from cslog.report import figures, files
 from cslog.split import Split
 from cslog.store import Store
@@ -164,7 +166,7 @@ def test_split_of_the_buyers(world, by, cuts):
             return
         store = ingested(Path(name) / "store", written)
         snapshot = store.snapshot()
-        ends = kpi._known_shops(snapshot)
+        ends = kpi.plan(answer.Question(WHOLE, by=by), snapshot, counting, Config())[0].data_ends
         bounds = [-(2**63) - 1, *sorted(set(cuts)), 2**63 - 1]
 
         def task(low: int, high: int) -> compute.Task:
@@ -192,5 +194,5 @@ def test_orders_fold_in_any_order():
         common | {"state": 5, "created_at": 10, "amount_cents": 400, "refund_cents": 100, "content_key": 3},
     ]
     for arrangement in itertools.permutations(versions):
-        folded = facts.fold_orders(pl.LazyFrame(arrangement, schema=schema.ORDERS), None)
+        folded = fold_orders(pl.LazyFrame(arrangement, schema=schema.ORDERS), None)
         assert folded.select("paid_at", "amount_cents").rows() == [(20, 400)]

@@ -15,9 +15,10 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cslog import clock, facts, schema
+from cslog import clock, schema
 from cslog import store as store_module
 from cslog.errors import StoreError, UsageError
+from cslog.order_versions import fold_orders
 from cslog.schema import Kind, MessageClass, OrderState
 from cslog.store import LEDGER, Store, Writer, ledger_row
 
@@ -255,9 +256,9 @@ def test_order_versions(store):
     assert (first.new, first.changed) == ({"orders.csv": 2}, {})
     assert (second.new, second.changed) == ({"later.csv": 1}, {"later.csv": 1})
     assert store.snapshot().order_versions().collect().height == 4
-    folded = facts.fold_orders(store.snapshot().order_versions(), None).sort("order_id")
+    folded = fold_orders(store.snapshot().order_versions(), None).sort("order_id")
     assert folded.select("order_id", "paid_at").rows() == [("1", NOON + 60), ("2", None), ("3", None)]
-    assert facts.fold_orders(store.snapshot(1).order_versions(), None)["paid_at"].to_list() == [None, None]
+    assert fold_orders(store.snapshot(1).order_versions(), None)["paid_at"].to_list() == [None, None]
 
 
 def test_two_versions_of_a_new_order_in_one_batch(store):

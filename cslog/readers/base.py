@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from cslog import schema
+from cslog.config import DEFAULT_ROBOTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ class Options:
 
     shop: str | None = None
     staff: frozenset[str] = frozenset()
-    robots: frozenset[str] = frozenset({"服务助手"})
+    robots: frozenset[str] = DEFAULT_ROBOTS
 
 
 @dataclass

@@ -1,0 +1,60 @@
+"""What an order is now, out of all the versions that exports have shown of it (kpi-spec 4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+ORDER_COLUMNS = [
+    "shop",
+    "order_id",
+    "buyer_key",
+    "joinable",
+    "created_at",
+    "paid_at",
+    "amount_cents",
+    "items",
+]
+"""Columns of folded orders that facts need."""
+
+
+def fold_orders(
+    versions: pl.LazyFrame, as_of: int | None, columns: Sequence[str] = ORDER_COLUMNS
+) -> pl.DataFrame:
+    """The current state of every order out of its versions (kpi-spec 4.6), whatever order they came in.
+
+    Creation and payment times stay known, and so does a buyer whom a later export masks. ``versions`` must
+    hold all versions of an order: their buyers, and so their buyer keys, may differ. With ``as_of``,
+    orders created and payments made later are unknown.
+    """
+    order = ["platform", "shop", "order_id"]
+    if as_of is not None:
+        paid = pl.col("paid_at")
+        versions = versions.filter(pl.col("created_at") <= as_of).with_columns(
+            paid_at=pl.when(paid <= as_of).then(paid)
+        )
+    known = versions.group_by(order).agg(
+        first_created=pl.col("created_at").min(),
+        first_paid=pl.col("paid_at").min(),
+        clear_buyer=pl.col("buyer").filter("joinable").min(),
+        clear_key=pl.col("buyer_key").filter("joinable").sort_by(pl.col("buyer").filter("joinable")).first(),
+    )
+    current = (
+        versions.sort(
+            pl.col("state"),
+            pl.col("refund_cents").fill_null(0),
+            pl.col("shipped_at").fill_null(-1),
+            pl.col("content_key"),
+        )
+        .unique(order, keep="last", maintain_order=False)
+        .join(known, on=order)
+        .with_columns(
+            created_at=pl.col("first_created"),
+            paid_at=pl.col("first_paid"),
+            buyer=pl.coalesce("clear_buyer", "buyer"),
+            buyer_key=pl.coalesce("clear_key", "buyer_key"),
+            joinable=pl.col("clear_key").is_not_null(),
+        )
+    )
+    return current.select(columns).collect()
