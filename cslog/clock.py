@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -141,6 +142,24 @@ def _parse(text: str, option: str, example: str, expected: str | None = None) ->
         return day
     except ValueError:
         raise UsageError(f"{option} {expected or text} is not a date", f"write it like {example}") from None
+
+
+def parse_time_of_day(text: str) -> int:
+    """Seconds after midnight of ``08:30``; ``24:00`` is the day's end. ValueError for anything else."""
+    found = re.fullmatch(r"(\d{1,2}):([0-5]\d)", text.strip())
+    seconds = int(found[1]) * HOUR_SECONDS + int(found[2]) * 60 if found else DAY_SECONDS + 1
+    if seconds > DAY_SECONDS:
+        raise ValueError(f"{text!r} is not a time of day, write it like 08:30")
+    return seconds
+
+
+def parse_hours(text: str) -> tuple[int, int]:
+    """Seconds of ``09:00-18:00``; ``17:00-01:00`` ends on the next day, at 90 000. ValueError otherwise."""
+    first, dash, last = text.partition("-")
+    if not dash:
+        raise ValueError(f"{text!r} is not a time span, write it like 09:00-18:00")
+    begin, end = parse_time_of_day(first), parse_time_of_day(last)
+    return begin, end if end > begin else end + DAY_SECONDS
 
 
 def parse_instant(text: str, option: str) -> int:

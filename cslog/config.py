@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
@@ -16,6 +17,41 @@ DEFAULT_ROBOTS = frozenset({"服务助手"})
 """Robot accounts of every shop."""
 
 
+class Season(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other hours of a shift in a part of the year (冬令时/夏令时); ``from`` and ``to`` as ``05-01``, included."""
+
+    first: str = msgspec.field(name="from")
+    last: str = msgspec.field(name="to")
+    hours: tuple[str, ...]
+
+
+class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A shift (班次): ``hours`` like ``09:00-12:00``, ``13:00-18:00``; what lies between them is a break."""
+
+    hours: tuple[str, ...]
+    seasons: tuple[Season, ...] = ()
+
+
+class Duty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the roster (排班): who has which shift on which days, both ends included."""
+
+    agents: tuple[str, ...]
+    shift: str
+    first: datetime.date = msgspec.field(name="from")
+    last: datetime.date = msgspec.field(name="to")
+    weekdays: tuple[Annotated[int, msgspec.Meta(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
+    off: tuple[datetime.date, ...] = ()
+
+
+class Memo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a seller memo (卖家备注) names the agent: attribution rule ``memo``."""
+
+    pattern: str
+    numbers: dict[str, str] = {}
+    """Agents by what the pattern finds (工号)."""
+    claimed_only: bool = False
+
+
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the files do not say about one shop; the table's key is its main account (主账号)."""
 
@@ -23,10 +59,72 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Other names of the shop, such as 店铺名称 of the order export."""
     robots: tuple[str, ...] = ()
     """Sub-accounts that are robots, beside 服务助手."""
+    assistants: tuple[str, ...] = ()
+    """Sub-accounts of robots that assist, or of other vendors: valid answers where the profile says so."""
     staff: tuple[str, ...] = ()
     """Accounts of the shop that do not look like ``shop:agent``."""
     internal: tuple[str, ...] = ()
     """Nicks of own people; chats with them are no customers (内部账号)."""
+    teams: dict[str, tuple[str, ...]] = {}
+    """Agents by team (小组)."""
+    shifts: dict[str, Shift] = {}
+    roster: tuple[Duty, ...] = ()
+    roster_files: tuple[str, ...] = ()
+    """Sheets with a shift per person and date (排班表), relative to the configuration's folder."""
+    people: dict[str, str] = {}
+    """Agents by the name that roster sheets use (姓名)."""
+    flags: dict[str, Literal["claim", "exclude", "ignore"]] = {}
+    """What a flag colour (旗帜) means here."""
+    memo: Memo | None = None
+    excluded_orders: tuple[str, ...] = ()
+    """Order numbers that are nobody's sales (指定订单不算业绩)."""
+
+
+class AutoReplies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is an automatic reply beside what the exports mark (自动回复识别), docs/definitions.md 49."""
+
+    prefixes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    statistical: bool = False
+    seconds: Annotated[int, msgspec.Meta(ge=0)] = 1
+    buyers: Annotated[int, msgspec.Meta(ge=2)] = 20
+
+
+class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule by which buyer-days are left out (接待过滤), docs/definitions.md 48."""
+
+    rule: Literal[
+        "keywords", "exact", "mass", "single_sentence", "accounts", "forwards", "empty", "monologue"
+    ]
+    name: str = ""
+    words: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    side: Literal["buyer", "agent", "any"] | None = msgspec.field(name="from", default=None)
+    shorter_than: int | None = None
+    fewer_than: int | None = None
+    replies: int = 0
+
+    def __post_init__(self) -> None:
+        needed = {
+            "keywords": "words",
+            "exact": "texts",
+            "accounts": "accounts",
+            "single_sentence": "fewer_than",
+        }
+        key = needed.get(self.rule)
+        if key and not getattr(self, key):
+            raise ValueError(f"a filter by {self.rule} needs `{key}`")
+
+    @property
+    def title(self) -> str:
+        """What reports call the rule."""
+        return self.name or self.rule
+
+    @property
+    def looks_at(self) -> str:
+        """The side whose messages a text rule looks at."""
+        return self.side or ("any" if self.rule == "mass" else "buyer")
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +134,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Literal["en", "zh"] | None = None
     """Headings of reports (报表语言)."""
     shops: dict[str, Shop] = {}
+    auto_replies: AutoReplies = AutoReplies()
+    filters: tuple[Filter, ...] = ()
+    profiles: tuple[dict[str, Any], ...] = ()
+    """Own profiles (自定义口径), see cslog.profile."""
+    folder: str = ""
+    """Where the configuration lies; files it names are relative to it."""
 
     def canonical_shop(self, name: str) -> str:
         """The main account for a shop's name or one of its aliases."""
@@ -48,6 +152,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Short names of the robot accounts by shop, beside DEFAULT_ROBOTS."""
         return {name: frozenset(shop.robots) for name, shop in self.shops.items()}
 
+    def assistants(self) -> dict[str, frozenset[str]]:
+        """Short names of assisting robots by shop (kpi-spec M1, class ``assist``)."""
+        return {name: frozenset(shop.assistants) for name, shop in self.shops.items()}
+
     def staff(self) -> dict[str, frozenset[str]]:
         """Names of agents that do not look like ``shop:agent``, by shop."""
         return {name: frozenset(shop.staff) for name, shop in self.shops.items()}
@@ -56,9 +164,22 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Nicks of the shop's own people."""
         return frozenset(self.shops[shop].internal) if shop in self.shops else frozenset()
 
+    def beside(self, file: str) -> Path:
+        """The path of a file that the configuration names."""
+        return Path(self.folder) / Path(file).expanduser()
+
     def hash(self, profile: msgspec.Struct) -> str:
-        """Twelve hex digits over everything configured that can change a figure, with the profile."""
-        content = msgspec.json.encode([self.shops, profile], order="deterministic")
+        """Twelve hex digits over everything configured that can change a figure, with the profile.
+
+        Roster sheets count by their content; one that cannot be read counts as empty.
+        """
+        sheets = [file for shop in self.shops.values() for file in shop.roster_files]
+        digests = [
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            for path in map(self.beside, sheets)
+        ]
+        counted = [self.shops, self.auto_replies, self.filters, digests, profile]
+        content = msgspec.json.encode(counted, order="deterministic")
         return hashlib.blake2b(content, digest_size=6).hexdigest()
 
 
@@ -73,7 +194,8 @@ def load(path: str | None) -> Config:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", "give the configuration by --config FILE") from error
     try:
-        return msgspec.toml.decode(content, type=Config)
+        found = msgspec.toml.decode(content, type=Config)
+        return msgspec.structs.replace(found, folder=str(file.parent))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: {error}", "see docs/configuration.md") from error
 

@@ -134,7 +134,7 @@ def _walk(rows: pl.DataFrame, people: People, profile: Profile, data_ends: dict[
         profile.day_cut_s,
         profile.slow_s,
         profile.long_s,
-        *profile.window,
+        *profile.hours,
     )
     return _Walked(
         event_row, event_type, event_at, event_characters, event_peer_day, thread_buyer, thread_agent,
@@ -214,9 +214,9 @@ def _turns(
 ) -> pl.DataFrame:
     thread, peer_day, opened, reply, late, first, started_by = walked.turns
     wait = np.where(reply >= 0, reply - opened, -1)
-    # With a cap an unanswered turn costs the cap (kpi-spec 7, ``response``).
-    cost = np.where(wait >= 0, np.minimum(wait, profile.cap_s), profile.cap_s) if profile.cap_s else wait
-    window_from, window_to = profile.window
+    capped = np.minimum(wait, profile.cap_s) if profile.cap_s else wait
+    cost = np.where(wait >= 0, capped, profile.unanswered_s or -1)  # (kpi-spec 7, ``response``)
+    window_from, window_to = profile.hours
     in_window = (opened % threads.DAY >= window_from) & (opened % threads.DAY < window_to)
     by_buyer = started_by == threads.BUYER
     return pl.DataFrame(

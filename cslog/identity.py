@@ -31,13 +31,15 @@ class Accounts:
     """What is known about a shop's accounts before its file is looked at.
 
     ``shop`` is the name given by the user, which overrides the file's; ``aliases`` maps other names
-    of shops to main accounts. By shop: ``robots`` are short names beside the usual ones, ``staff`` accounts
-    that do not look like ``shop:agent``, ``internal`` nicks of its own people.
+    of shops to main accounts. By shop: ``robots`` are short names beside the usual ones, ``assistants`` short
+    names of robots that assist, ``staff`` accounts that do not look like ``shop:agent``, ``internal`` nicks of
+    its own people.
     """
 
     shop: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     robots: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    assistants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     staff: Mapping[str, frozenset[str]] = field(default_factory=dict)
     internal: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -77,6 +79,7 @@ def canonical_messages(
         file_shop,
         shop,
         DEFAULT_ROBOTS | accounts.robots.get(shop, frozenset()),
+        accounts.assistants.get(shop, frozenset()),
         accounts.staff.get(shop, frozenset()),
     )
     exporter = names.short(batch.exporter) if batch.exporter else None
@@ -144,6 +147,7 @@ class _Names:
     file_shop: str
     shop: str
     robots: frozenset[str]
+    assistants: frozenset[str]
     staff: frozenset[str]
 
     def short(self, name: str) -> str:
@@ -210,6 +214,7 @@ def _with_class(frame: pl.DataFrame, names: _Names, internal: frozenset[str]) ->
         (side == "buyer", MessageClass.BUYER, "sender"),
         (side == "robot", MessageClass.AUTO, "robot account"),
         (marked, MessageClass.AUTO, "marker"),
+        (pl.col("account").is_in(sorted(names.assistants)), MessageClass.ASSIST, "assisting robot"),
     ]
     message_class: Any = pl.when(decisions[0][0]).then(pl.lit(int(decisions[0][1]), pl.Int8))
     rule: Any = pl.when(decisions[0][0]).then(pl.lit(decisions[0][2]))

@@ -110,6 +110,7 @@ def ingest(
         shop=config.canonical_shop(shop) if shop else None,
         aliases={alias: main for main, known in config.shops.items() for alias in known.aliases},
         robots=config.robots(),
+        assistants=config.assistants(),
         staff=config.staff(),
         internal={name: frozenset(known.internal) for name, known in config.shops.items()},
     )

@@ -49,6 +49,7 @@ def test_a_configuration():
             ),
             "乙店": Shop(),
         },
+        folder=".",
     )
     assert found.canonical_shop("某某海外店") == found.canonical_shop("某旗舰店") == "某旗舰店"
     assert found.canonical_shop("丙店") == "丙店"
