@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -160,6 +161,26 @@ def parse_hours(text: str) -> tuple[int, int]:
         raise ValueError(f"{text!r} is not a time span, write it like 09:00-18:00")
     begin, end = parse_time_of_day(first), parse_time_of_day(last)
     return begin, end if end > begin else end + DAY_SECONDS
+
+
+def parse_spans(texts: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Seconds of the spans of one shift, in order; ValueError for what is no shift.
+
+    What begins before the span in front of it ends lies on the next day: ``20:00-24:00``,
+    ``00:30-04:00`` ends at 100 800. From begin to end a shift lasts at most 24 hours.
+    """
+    spans: list[tuple[int, int]] = []
+    for text in texts:
+        begin, end = parse_hours(text)
+        if spans and begin < spans[-1][1]:
+            begin, end = begin + DAY_SECONDS, end + DAY_SECONDS
+        first = spans[0][0] if spans else begin
+        if (spans and begin < spans[-1][1]) or end - first > DAY_SECONDS:
+            raise ValueError(f"{text!r} overlaps the hours before it, or the shift lasts more than 24 hours")
+        spans.append((begin, end))
+    if not spans:
+        raise ValueError("there are no hours, write them like 09:00-18:00")
+    return tuple(spans)
 
 
 def parse_instant(text: str, option: str) -> int:

@@ -7,6 +7,7 @@ reader of tables (formats 8.1, 8.2, 4.3, 4.4).
 from __future__ import annotations
 
 import csv
+import io
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import polars as pl
 
 from cslog import schema
 from cslog.errors import ReadError
-from cslog.readers.decode import Decoded
+from cslog.readers.decode import Decoded, decode
 
 if TYPE_CHECKING:
     from cslog.readers.head import Head
@@ -162,6 +163,26 @@ def _records(
                 yield first + 1, lines[first].split(delimiter), False
                 start = first + 1
                 break
+
+
+def grids(head: Head) -> Iterator[tuple[str | None, list[list[str]]]]:
+    """Every sheet of a workbook, or the one table of a text, with its name: all rows as stripped cells.
+
+    Nothing is taken as a header, blank rows stay, and the cells of a row are as many as it has, so
+    that position + 1 is the row and column that a spreadsheet shows.
+    """
+    if head.container == "workbook":
+        for sheet in head.workbook.sheet_names:
+            rows = _load(head, sheet, "string").iter_rows()
+            yield sheet, [[(cell or "").strip(BLANKS) for cell in row] for row in rows]
+        return
+    text = decode(head.data).text.replace("\r\n", "\n").replace("\r", "\n")
+    delimiter = max(_DELIMITERS, key=text.count)
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise ReadError(f"{head.path}: a quote is never closed", "save the file as .xlsx") from error
+    yield None, [[cell.strip(BLANKS) for cell in cells] for cells in lines]
 
 
 def sheet_table(head: Head, sheet: str) -> Table | None:
