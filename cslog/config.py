@@ -127,8 +127,8 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.side or ("any" if self.rule == "mass" else "buyer")
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of cslog.toml."""
+class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of cslog.toml."""
 
     store: str | None = None
     language: Literal["en", "zh"] | None = None
@@ -138,6 +138,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filters: tuple[Filter, ...] = ()
     profiles: tuple[dict[str, Any], ...] = ()
     """Own profiles (自定义口径), see cslog.profile."""
+
+
+class Config(Written, frozen=True):
+    """The whole of cslog.toml, and where it lies."""
+
     folder: str = ""
     """Where the configuration lies; files it names are relative to it."""
 
@@ -194,8 +199,8 @@ def load(path: str | None) -> Config:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", "give the configuration by --config FILE") from error
     try:
-        found = msgspec.toml.decode(content, type=Config)
-        return msgspec.structs.replace(found, folder=str(file.parent))
+        found = msgspec.toml.decode(content, type=Written)
+        return Config(**msgspec.structs.asdict(found), folder=str(file.parent))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: {error}", "see docs/configuration.md") from error
 

@@ -92,10 +92,10 @@ def parts(cell: str, known: frozenset[str] = frozenset()) -> list[Part]:
     plain = unicodedata.normalize("NFKC", cell)
     found: list[Part] = []
     for piece in [plain] if key_of(plain) in known or _is_off(plain) else _BETWEEN.split(plain):
-        if _is_off(piece):
-            continue
         if key_of(piece) in known:
             found.append(Part(piece.strip()))
+            continue
+        if _is_off(piece):
             continue
         hours = tuple(f"{begin}-{end}" for begin, end in _SPAN.findall(piece))
         name = re.sub(r"\(\s*\)|\[\s*\]|【\s*】", "", _SPAN.sub(" ", piece)).strip(" :-.|·")
@@ -115,7 +115,7 @@ def _is_off(text: str) -> bool:
 
 
 def read(head: Head) -> list[Entry]:
-    """All filled cells of a roster sheet; UsageError when there is no table in it or a date is wrong.
+    """All cells of a roster sheet; UsageError when there is no table in it or a date is wrong.
 
     Sheets of a workbook without a header are passed over, if another has one.
     """

@@ -60,6 +60,11 @@ def test_a_configuration():
     assert "服务助手" in config.DEFAULT_ROBOTS
 
 
+def test_where_it_lies_is_no_key():
+    with pytest.raises(UsageError, match="unknown field `folder`"):
+        config.load(write("my.toml", 'folder = "."'))
+
+
 def test_where_it_is_looked_for(monkeypatch):
     assert config.load(None) == Config()
     write("cslog.toml", 'store = "here"')
