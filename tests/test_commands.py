@@ -18,7 +18,7 @@ from cslog.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"
-COMMANDS = ("ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects")
+COMMANDS = ("ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects", "roster")
 COMMON = ("--store", "--config", "--quiet", "--json", "--format", "--output", "--language", "--help")
 
 
@@ -194,6 +194,7 @@ OWN = {
         "--month", "--day", "--from", "--to", "--by", "--profile", "--attribution", "--shop", "--agent", "--metrics",
         "--as-of", "--version",
     ),
+    "roster": ("--month", "--day", "--from", "--to", "--shop", "--agent"),
 }  # fmt: skip
 
 
