@@ -8,7 +8,7 @@ where it does not count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.facts import Facts
 from cslog.measures import MEASURES, Measure, countable
-from cslog.metrics import BY_KEY, PERCENTILES, Metric
+from cslog.metrics import BY_KEY, PERCENTILES, Metric, resolved
 from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
@@ -67,21 +67,28 @@ class Story:
 
 
 def explain(
-    keys: Sequence[str], question: Question, hour: int | None, store: Store, profile: Profile, config: Config
+    keys: Sequence[str],
+    question: Question,
+    where: Mapping[str, Any],
+    store: Store,
+    profile: Profile,
+    config: Config,
 ) -> list[Explanation]:
-    """The facts behind the figures ``keys`` of the row that ``question`` and ``hour`` name.
+    """The facts behind the figures ``keys`` of the row that ``question`` and ``where`` name.
 
-    One agent makes it that agent's row, none the shop's; the shop may be left out when there is one.
-    Raises UsageError when the row or a figure does not exist.
+    One agent makes it that agent's row, none the shop's; ``where`` says which team, shift or hour (dimension →
+    value, None for the row without one); the shop may be left out when there is one. Raises UsageError when the
+    row or a figure does not exist.
     """
     with store.reading():
-        chosen = [_explainable(key) for key in keys]
         if len(question.agents) > 1:
             raise UsageError("a cell belongs to one agent", "give one --agent, or none for the shop's row")
-        by = (("agent",) if question.agents else ("shop",)) + (("hour",) if hour is not None else ())
+        by = (*(("agent",) if question.agents else ()), *where) or ("shop",)
         question = replace(question, by=by, metrics=tuple(keys))
-        row = _row_of(kpi.report(question, store, profile, config).frame, hour)
-        cell: dict[str, Any] = {name: row[name] for name in ("shop", "agent", "hour") if name in row}
+        as_counted = {metric.key: metric for metric in resolved(profile, "agent" in by)}
+        chosen = [as_counted[_explainable(key).key] for key in keys]
+        row = _row_of(kpi.report(question, store, profile, config).frame, where)
+        cell: dict[str, Any] = {name: row[name] for name in ("shop", *by)}
 
         listed: dict[str, list[pl.DataFrame]] = {key: [] for key in keys}
         snapshot = store.snapshot(question.version)
@@ -111,9 +118,9 @@ def _explainable(key: str) -> Metric:
     return BY_KEY[key]
 
 
-def _row_of(frame: pl.DataFrame, hour: int | None) -> dict[str, Any]:
-    if hour is not None:
-        frame = frame.filter(pl.col("hour") == hour)
+def _row_of(frame: pl.DataFrame, where: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in where.items():
+        frame = frame.filter(pl.col(name).eq_missing(pl.lit(value)))
     if frame.is_empty():
         raise UsageError("the report has no such row", "look at it with `cslog kpi` and the same options")
     if frame.height > 1:
@@ -147,7 +154,7 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
 def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
     # What the shop was paid belongs to no agent; every agent's share divides by it.
     keys = split.time_keys if fact == "paid" else split.keys
-    return frame.filter([pl.col(key) == cell[key.removeprefix("by_")] for key in keys])
+    return frame.filter([pl.col(key).eq_missing(pl.lit(cell[key.removeprefix("by_")])) for key in keys])
 
 
 def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
@@ -208,7 +215,14 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
             _order_places(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
         )
     else:
-        speakers = {"turns": "buyer", "units": "any", "sessions": "any", "staff": "staff", "autos": "staff"}
+        speakers = {
+            "turns": "buyer",
+            "nights": "buyer",
+            "units": "any",
+            "sessions": "any",
+            "staff": "staff",
+            "autos": "staff",
+        }
         placed = _placed(described, snapshot, speakers.get(fact, "exact"))
     agent = "credited" if "credited" in rows.columns else "agent" if "agent" in rows.columns else None
     return placed.with_columns(agent=pl.col(agent) if agent else pl.lit(None, pl.String)).select(

@@ -127,6 +127,11 @@ class Snapshot:
         ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()
         return dict(zip(ends["shop"], ends["sent_at"], strict=True))
 
+    def range_until(self, last_at: int) -> tuple[int, int]:
+        """The first message second of all shops, and ``last_at`` or that first one when it is later."""
+        first = self._scan("messages").select(pl.col("sent_at").min()).collect().item()
+        return (last_at, last_at) if first is None else (first, max(first, last_at))
+
     def order_versions(self) -> pl.LazyFrame:
         """All distinct versions of all orders, as schema.ORDERS."""
         return self._scan("orders")

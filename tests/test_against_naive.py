@@ -61,7 +61,7 @@ def assert_equal(ours: list[dict], theirs: list[dict]) -> None:
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-@given(worlds.worlds(), st.sampled_from(SPLITS), st.sampled_from(answer.RULES), st.data())
+@given(worlds.worlds(), st.sampled_from(SPLITS), st.sampled_from(profile.RULES), st.data())
 def test_rows_equal_the_reference(world, by, rule, data):
     exports, order_rows = world
     counting = data.draw(st.sampled_from(sorted(PROFILES)))

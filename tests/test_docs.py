@@ -21,10 +21,10 @@ import pytest
 import typer.main
 
 from cslog import config, store
-from cslog.answer import RULES
 from cslog.commands import app
 from cslog.commands.session import Format
 from cslog.metrics import METRICS
+from cslog.profile import RULES
 from cslog.readers import mapping_settings, registry
 from cslog.readers.base import Options
 from cslog.readers.head import Head

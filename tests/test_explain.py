@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
@@ -40,6 +41,13 @@ def value_of(metric: Metric, rows: pl.DataFrame):
         return rows["at"].max()
     if metric.denominator is None:
         return above
+    if metric.mean_of_agents:
+        means = [
+            Fraction(own["numerator"].sum(), own["denominator"].sum())
+            for _, own in rows.filter(pl.col("agent").is_not_null()).group_by("agent")
+            if own["denominator"].sum()
+        ]
+        return float(sum(means, Fraction()) / len(means)) if means else None
     if below == 0:
         return None
     if metric.unit == "CNY":
@@ -49,19 +57,21 @@ def value_of(metric: Metric, rows: pl.DataFrame):
 
 def assert_adds_up(store, question: answer.Question, row: dict, hour: int | None) -> None:
     keys = [metric.key for metric in EXPLAINABLE]
-    for found in explain.explain(keys, question, hour, store, CHITU, Config()):
+    for found in explain.explain(
+        keys, question, {} if hour is None else {"hour": hour}, store, CHITU, Config()
+    ):
         metric = found.metric
         assert found.value == row[metric.key]
         if found.immature:
             assert found.value is None
         elif metric.key in ("max_concurrent", "avg_concurrent"):
             assert found.rows.height > 0 or not found.value  # a sweep, not a sum
-        elif not (metric.shop_rows_only and question.agents):
+        elif not ((metric.shop_rows_only or metric.mean_of_agents) and question.agents):
             assert value_of(metric, found.rows) == found.value, metric.key
 
 
 def explained(key: str, question: answer.Question, store) -> explain.Explanation:
-    (found,) = explain.explain([key], question, None, store, CHITU, Config())
+    (found,) = explain.explain([key], question, {}, store, CHITU, Config())
     return found
 
 
@@ -86,7 +96,7 @@ def test_an_hour_adds_up(sample):
 
 
 @settings(max_examples=max(EXAMPLES // 12, 4), suppress_health_check=list(HealthCheck))
-@given(worlds.worlds(), st.booleans(), st.sampled_from(answer.RULES))
+@given(worlds.worlds(), st.booleans(), st.sampled_from(profile.RULES))
 def test_random_months_add_up(world, by_agent, rule):
     exports, order_rows = world
     late = worlds.BEGIN + 40 * worlds.DAY
