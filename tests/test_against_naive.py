@@ -22,7 +22,7 @@ EXAMPLES = int(os.environ.get("CSLOG_EXAMPLES", "60"))
 """How many random months each comparison tries; more is a matter of time alone."""
 
 CHITU = profile.load("chitu")
-PROFILES = {"chitu": naive.CHITU, "taobao": naive.TAOBAO}
+PROFILES = naive.PROFILES
 SPLITS = [
     ("agent",),
     ("shop",),
