@@ -423,11 +423,12 @@ def automatic_by_setting(conversations, auto, P):
                 asked_at = m.ts
             if m.sender_class not in ("human", "assist"):
                 continue
-            if any(m.text.lstrip().startswith(prefix) for prefix in auto.get("prefixes", ())):
+            words = normalised(m.text)
+            if any(words.startswith(normalised(prefix)) for prefix in auto.get("prefixes", ())):
                 found[buyer, m.seq] = "prefix"
-            elif m.text.strip() in auto.get("texts", ()):
+            elif words in [normalised(text) for text in auto.get("texts", ())]:
                 found[buyer, m.seq] = "text"
-            elif asked_at is not None and m.ts - asked_at <= auto.get("seconds", 1):
+            elif m.kind == "text" and asked_at is not None and m.ts - asked_at <= auto.get("seconds", 1):
                 same = (m.sender, m.kind, normalised(m.text), bday(m.ts, P))
                 candidates[same].append((buyer, m.seq))
     if auto.get("statistical"):
@@ -842,16 +843,17 @@ def filter_matches(f, items, forwarded_out):
     side = f.get("from") or ("any" if rule == "mass" else "buyer")
     looked_at = {"buyer": from_buyer, "agent": from_staff, "any": real}[side]
     texts = [m for m in looked_at if m.kind == "text"]
-    if rule == "mass":
-        return any(m.text.startswith("@") for m in texts)
     if f.get("shorter_than") is not None:
         texts = [m for m in texts if m.characters < f["shorter_than"]]
     if f.get("fewer_than") is not None and not len(real) < f["fewer_than"]:
         return False
+    said = [normalised(m.text) for m in texts]
+    if rule == "mass":
+        return any(words.startswith("@") for words in said)
     if rule == "keywords":
-        return any(word in m.text for m in texts for word in f["words"])
+        return any(normalised(word) in words for words in said for word in f["words"])
     assert rule == "exact", rule
-    return any(m.text.strip() in f["texts"] for m in texts)
+    return any(normalised(text) == words for words in said for text in f["texts"])
 
 
 def is_empty(items):

@@ -13,6 +13,7 @@ import polars as pl
 from cslog import classify
 from cslog.clock import DAY_SECONDS
 from cslog.config import Config, Filter
+from cslog.errors import UsageError
 from cslog.schema import Kind, MessageClass
 
 DEFAULTS = (Filter(rule="empty"), Filter(rule="monologue"))
@@ -82,7 +83,14 @@ def _automatic(config: Config, words: pl.Expr) -> pl.Expr | None:
 
 def _comparable(texts: tuple[str, ...]) -> list[str]:
     frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
-    return frame.select(classify.comparable(pl.col("text"), pl.lit(int(Kind.TEXT)))).to_series().to_list()
+    plain = frame.select(classify.comparable(pl.col("text"), pl.lit(int(Kind.TEXT)))).to_series().to_list()
+    for written, left in zip(texts, plain, strict=True):
+        if not left:
+            raise UsageError(
+                f"cslog.toml: nothing of {written!r} can be compared in every export",
+                "blanks, question marks and signs that GBK lacks do not count; use other words",
+            )
+    return plain
 
 
 def soon_after_buyer(messages: pl.DataFrame, seconds: int) -> pl.DataFrame:
