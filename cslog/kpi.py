@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from cslog import clock, compute, metrics, roster
+from cslog import cautions, clock, compute, metrics, roster
 from cslog.answer import Answer, Question
 from cslog.compute import Task
 from cslog.config import Config
@@ -17,7 +17,6 @@ from cslog.errors import UsageError
 from cslog.facts import rules
 from cslog.facts.circumstances import Circumstances, Duty
 from cslog.metrics import METRICS
-from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.roster import Roster
 from cslog.split import Split
@@ -54,7 +53,9 @@ def report(
             store_version=snapshot.store_version,
             as_of=min(ends.values(), default=question.as_of),
             config_hash=config.hash(profile),
-            warnings=tuple(_warnings(question, snapshot, profile, chats, ends, frame, keys)),
+            warnings=tuple(
+                cautions.of(question, snapshot, profile, config, chats, ends, frame, keys, merged.activity)
+            ),
             frame=_labelled(frame, split, keys),
         )
 
@@ -212,60 +213,3 @@ def _labelled(frame: pl.DataFrame, split: Split, keys: tuple[str, ...]) -> pl.Da
         frame = frame.with_columns(pl.from_epoch(pl.col("day"), time_unit="d").dt.strftime("%Y-%m-%d"))
     wanted = pl.col("immature").list.set_intersection(list(keys)).list.sort()
     return frame.select("shop", *split.dimensions, *keys, wanted.alias("immature"))
-
-
-def _warnings(
-    question: Question,
-    snapshot: Snapshot,
-    profile: Profile,
-    chats: dict[str, int],
-    ends: dict[str, int],
-    frame: pl.DataFrame,
-    keys: tuple[str, ...],
-) -> Iterable[str]:
-    period = question.period
-    if clock.date_of(period.first_day) < profile.valid_from:
-        yield f"profile {profile.id} is valid from {profile.valid_from}; the period begins before"
-    waiting = set(frame["immature"].explode().drop_nulls()) & set(keys) if frame.height else set()
-    if waiting:
-        final = clock.date_of(period.last_day + 5)
-        yield (
-            f"{len(waiting)} figures are not final yet (延迟统计) and left empty: "
-            f"{', '.join(sorted(waiting))}; all are final when the store holds messages of {final} or later, or with "
-            f"--as-of {final}"
-        )
-    missing = sorted(set(question.agents) - set(frame["by_agent"])) if "by_agent" in frame.columns else []
-    if missing:
-        yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
-    everything = fold_orders(
-        snapshot.order_versions().filter(pl.col("shop").is_in(sorted(ends))), question.as_of
-    )
-    low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
-    high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
-    orders = everything.filter(pl.col("paid_at").is_between(low, high, closed="left"))
-    yield from _older_orders(everything, ends, high)
-    masked = orders.filter(~pl.col("joinable")).height
-    if masked:
-        yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
-    if orders.is_empty() and frame.height:
-        yield "no order paid in this period is in the store: conversion and sales are 0; ingest the order export"
-    chatless = sorted(set(orders["shop"]) - set(chats))
-    if chatless:
-        yield (
-            f"orders of {', '.join(chatless)} belong to no chat log; "
-            'when that is another name of the shop, set aliases under [shops."…"] in cslog.toml and ingest all '
-            "files into a new store"
-        )
-
-
-def _older_orders(orders: pl.DataFrame, ends: dict[str, int], period_end: int) -> Iterable[str]:
-    """A shop whose orders end long before its chats: the export is older, conversion would be too low."""
-    newest = orders.group_by("shop").agg(
-        pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
-    )
-    for shop, last in newest.sort("shop").iter_rows():
-        if last + 2 * clock.DAY_SECONDS < min(ends[shop], period_end):
-            yield (
-                f"the newest order of {shop} is of {clock.moment_of(last):%Y-%m-%d %H:%M}, its chats go on: "
-                "conversion and sales after that are too low; ingest a later order export"
-            )

@@ -22,7 +22,8 @@ from cslog.split import Split
 Unit = Literal["people·days", "people", "turns", "messages", "s", "fraction", "ratio", "chats", "CNY", "orders", "items",
                "days", "characters", "instant"]  # fmt: skip
 
-_DAYS_TO_FINAL = {"same_day": 1, "next_day": 2, "payment": 5}
+DAYS_TO_FINAL = {"same_day": 1, "next_day": 2, "payment": 5}
+"""Days after which a day's cells are final (kpi-spec 4.8)."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def finalize(partial: Partial, split: Split, profile: Profile, data_ends: Mappin
         default=None,
         return_dtype=pl.Int64,
     )
-    open_days = {name: pl.col("last_received_day") + days > end_day for name, days in _DAYS_TO_FINAL.items()}
+    open_days = {name: pl.col("last_received_day") + days > end_day for name, days in DAYS_TO_FINAL.items()}
     values = {}
     for metric in metrics:
         if metric.mean_of_agents:

@@ -95,7 +95,9 @@ class Snapshot:
         return pl.concat([whole, _fold(frame.join(refined, on=key, how="semi")).select(wanted)])
 
     def bounds(self) -> pl.DataFrame:
-        """Per shop: first and last second, number of messages and days with messages."""
+        """Per shop: first and last second, messages, days with messages, buyers; how many buyer messages there are
+        (``asked``) and for how many of them no export states the agent (``inferred``).
+        """
         return (
             self._scan("messages")
             .group_by("shop")
@@ -105,6 +107,10 @@ class Snapshot:
                 days=(pl.col("sent_at") // clock.DAY_SECONDS).unique().sort(),
                 messages=(~pl.col("refines")).sum(),
                 buyers=pl.col("buyer_key").n_unique(),
+                inferred=(
+                    pl.col("agent").is_null() & (pl.col("message_class") == int(schema.MessageClass.BUYER))
+                ).sum(),
+                asked=(pl.col("message_class") == int(schema.MessageClass.BUYER)).sum(),
             )
             .sort("shop")
             .collect()
