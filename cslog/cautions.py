@@ -10,7 +10,7 @@ import polars as pl
 from cslog import clock, roster
 from cslog.answer import Question
 from cslog.config import Config
-from cslog.metrics import BY_KEY, DAYS_TO_FINAL
+from cslog.metrics import BY_KEY, days_to_final
 from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.schema import MessageClass
@@ -37,7 +37,7 @@ def of(
     period = question.period
     if clock.date_of(period.first_day) < profile.valid_from:
         yield f"profile {profile.id} is valid from {profile.valid_from}; the period begins before"
-    yield from _unripe(question, frame, keys)
+    yield from _unripe(question, profile, frame, keys)
     missing = sorted(set(question.agents) - set(frame["by_agent"])) if "by_agent" in frame.columns else []
     if missing:
         yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
@@ -66,10 +66,12 @@ def of(
         yield 'rule memo credits nobody without a pattern: set [shops."…".memo] in cslog.toml'
 
 
-def _unripe(question: Question, frame: pl.DataFrame, keys: tuple[str, ...]) -> Iterable[str]:
+def _unripe(
+    question: Question, profile: Profile, frame: pl.DataFrame, keys: tuple[str, ...]
+) -> Iterable[str]:
     """Figures that are not final yet, with the day from which they are."""
     waiting = set(frame["immature"].explode().drop_nulls()) & set(keys) if frame.height else set()
-    for stage, days in DAYS_TO_FINAL.items():
+    for stage, days in days_to_final(profile).items():
         mine = sorted(key for key in waiting if BY_KEY[key].final == stage)
         if mine:
             final = clock.date_of(question.period.last_day + days)

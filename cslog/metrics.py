@@ -22,8 +22,11 @@ from cslog.split import Split
 Unit = Literal["people·days", "people", "turns", "messages", "s", "fraction", "ratio", "chats", "CNY", "orders", "items",
                "days", "characters", "instant"]  # fmt: skip
 
-DAYS_TO_FINAL = {"same_day": 1, "next_day": 2, "payment": 5}
-"""Days after which a day's cells are final (kpi-spec 4.8)."""
+
+def days_to_final(profile: Profile) -> dict[str, int]:
+    """Days after which a day's cells are final, by Metric.final (kpi-spec 4.8)."""
+    ordered = profile.order_days
+    return {"same_day": 1, "next_day": max(ordered, 2), "payment": ordered + profile.unpaid_days}
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,9 @@ def finalize(partial: Partial, split: Split, profile: Profile, data_ends: Mappin
         default=None,
         return_dtype=pl.Int64,
     )
-    open_days = {name: pl.col("last_received_day") + days > end_day for name, days in DAYS_TO_FINAL.items()}
+    open_days = {
+        name: pl.col("last_received_day") + days > end_day for name, days in days_to_final(profile).items()
+    }
     values = {}
     for metric in metrics:
         if metric.mean_of_agents:
