@@ -35,9 +35,9 @@ SPLITS = [
 WHOLE = Period(worlds.FIRST_DAY - 3, worlds.FIRST_DAY + 12)
 
 
-def store_of(folder: Path, files: list[Path]) -> Store:
+def store_of(folder: Path, files: list[Path], settled: Config | None = None) -> Store:
     store = Store(folder / "store")
-    report = ingest([str(file) for file in files], store, Config())
+    report = ingest([str(file) for file in files], store, settled or Config())
     assert [
         (file.path, file.error, file.rejects) for file in report.files if file.error or file.rejects
     ] == []
