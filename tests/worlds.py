@@ -277,6 +277,16 @@ def some_exports(dice, happened):
     return files
 
 
+def lines_seen(account, buyer, lines):
+    """What an agent's own client has: his lines, and those of the buyer that he is the next to answer."""
+    seen = []
+    for n, (ts, speaker, text) in enumerate(lines):
+        later = [line[1] for line in lines[n:] if line[1] != buyer]
+        if account == (later[0] if speaker == buyer and later else speaker):
+            seen.append(Line(ts, speaker, text))
+    return seen
+
+
 def settled_exports(dice, happened):
     """Parts of what happened, as `exports_of`, and mostly also all of it, by the agents or the main account."""
     files = some_exports(dice, happened)
@@ -285,15 +295,11 @@ def settled_exports(dice, happened):
         blocks = [Block(buyer, [Line(*line) for line in lines]) for buyer, lines in happened.items()]
         files.append(Export(SHOP, login, blocks))
     if dice.randint(0, 3):
-        for name in AGENTS[:2]:  # each sees what he, the buyer and the markers said
-            seen = {
-                buyer: [Line(*line) for line in lines if line[1] in (buyer, f"{SHOP}:{name}")]
-                for buyer, lines in happened.items()
-            }
+        for name in AGENTS:
             blocks = [
-                Block(buyer, lines) for buyer, lines in seen.items() if any(x.sender != buyer for x in lines)
+                Block(buyer, lines_seen(f"{SHOP}:{name}", buyer, lines)) for buyer, lines in happened.items()
             ]
-            files.append(Export(SHOP, f"{SHOP}:{name}", blocks))
+            files.append(Export(SHOP, f"{SHOP}:{name}", [block for block in blocks if block.lines]))
     return files
 
 
