@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cslog import answer, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
+from cslog.errors import UsageError
 from cslog.ingest import ingest
 from cslog.report import figures, sheet
 from cslog.store import Store
@@ -24,6 +25,15 @@ EXAMPLES = int(os.environ.get("CSLOG_EXAMPLES", "60"))
 """How many random months each comparison tries; more is a matter of time alone."""
 
 CHITU = profile.load("chitu")
+CHAT = (
+    [
+        naive.Export(
+            worlds.SHOP, worlds.SHOP, [naive.Block("buyer_a", [naive.Line(worlds.BEGIN, "buyer_a", "在吗")])]
+        )
+    ],
+    [],
+)
+"""One question in one file, and no orders."""
 SPLITS = [
     ("agent",),
     ("shop",),
@@ -132,6 +142,9 @@ def test_shipped_profiles_are_those_of_the_reference(name):
 def settled_difference(world, by, rule, as_of, period) -> str | None:
     """What the program and the reference say differently about a shop with settings; None: nothing."""
     exports, order_rows, its, base, changes = world
+    by_shift = "shift" in by or changes.get("clock") == "shift"
+    if ("team" in by and not its["teams"]) or (by_shift and not its["duties"]):
+        return None  # refused: see test_what_is_not_configured_is_named
     config = msgspec.toml.decode(worlds.config_of(its, changes, base), type=Config)
     counting = profile.load("ours" if changes else base, config.profiles)
     with tempfile.TemporaryDirectory() as name:
@@ -168,3 +181,17 @@ def test_settled_rows_equal_the_reference(world, by, rule, as_of, day):
     pytest.fail(
         f"{settled_difference(small, by, rule, as_of, period)}\nby {by}, {rule}, as of {as_of}\n{small}"
     )
+
+
+@pytest.mark.parametrize(
+    ("by", "clock", "said"),
+    [
+        (("team",), None, "no team is configured"),
+        (("shift",), None, "no roster"),
+        (("agent",), "shift", "no roster"),
+    ],
+)
+def test_what_is_not_configured_is_named(tmp_path, by, clock, said):
+    store = store_of(tmp_path, worlds.write_files(tmp_path / "in", *CHAT))
+    with pytest.raises(UsageError, match=said):
+        rows_of(store, WHOLE, by, counting=CHITU.with_clock(clock))
