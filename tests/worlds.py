@@ -458,6 +458,8 @@ def settled_orders(dice, happened):
     for number in range(dice.randint(1, 8)):
         buyer = dice.choice(sorted(happened))
         created = dice.choice(dice.choice([happened[buyer], happened[buyer][-5:]]))[0] + dice.choice(edges)
+        if dice.randint(0, 5) == 0:  # before anybody spoke
+            created = happened[buyer][0][0] - dice.choice([1, 300, 1500])
         later = (10, 600, 3600, 3600, 7200, 7200, 30_000, DAY, 2 * DAY, 5 * DAY)
         paid = created + dice.choice(later) if dice.randint(0, 4) else None
         amount, items = dice.randint(0, 9999), dice.randint(1, 3)
