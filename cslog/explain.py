@@ -27,7 +27,7 @@ from cslog.schema import Kind, MessageClass
 from cslog.split import Split
 from cslog.store import Snapshot, Store
 
-_CHAT_SECONDS = Measure("sessions", pl.col("last_at") - pl.col("first_at") + 1)
+_CHAT_SECONDS = Measure("concurrent", pl.col("last_at") - pl.col("first_at") + 1)
 
 _ROW: dict[str, pl.DataType] = {
     "fact": pl.String(),
@@ -95,6 +95,7 @@ def explain(
             # Facts of all agents, since a colleague's chat can decide; only the cell's are listed.
             rows = countable(compute.facts_of(task), task.split, task.agents)
             own = {fact: _of_cell(fact, table, task.split, cell) for fact, table in rows.items()}
+            own["concurrent"] = _going_on(rows["sessions"], task.split, cell)
             for metric in chosen:
                 listed[metric.key].append(_listed(metric, own, snapshot, profile))
         return [
@@ -156,6 +157,22 @@ def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any])
     return frame.filter([pl.col(key).eq_missing(pl.lit(cell[key.removeprefix("by_")])) for key in keys])
 
 
+def _going_on(sessions: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
+    """The sessions that a sweep of the cell meets: of an hour all that reach into it (definitions 21, 22)."""
+    for key in split.keys:
+        if key != "by_hour":
+            sessions = sessions.filter(pl.col(key).eq_missing(pl.lit(cell[key.removeprefix("by_")])))
+    if "hour" not in cell:
+        return sessions
+    begin = pl.col("day") * clock.DAY_SECONDS + split.day_cut_s
+    wanted = (cell["hour"] - begin.floordiv(clock.HOUR_SECONDS)) % 24
+    first, last = (
+        pl.min_horizontal((pl.col(name) - begin).floordiv(clock.HOUR_SECONDS), 23)
+        for name in ("first_at", "last_at")
+    )
+    return sessions.filter(wanted.is_between(first, last))
+
+
 def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
     """(fact table, numerator, denominator) of a metric; two tables when its halves differ."""
     if metric.key in PERCENTILES:
@@ -163,7 +180,7 @@ def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
         names = ("first_wait_s", "first_turns") if population == "first" else ("cost_s", "turns_in_mean")
         return [("turns", MEASURES[names[0]], MEASURES[names[1]])]
     if metric.key in ("max_concurrent", "avg_concurrent"):
-        return [("sessions", _CHAT_SECONDS, None)]
+        return [("concurrent", _CHAT_SECONDS, None)]
     if metric.key in ("first_message_at", "last_message_at", "days_active"):
         return [("staff", None, None)]
     assert metric.numerator is not None

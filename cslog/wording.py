@@ -40,7 +40,7 @@ def words(fact: str, rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]
         }
     if fact in ("units", "peer_days"):
         return {"at": pl.coalesce("asked_at", "first_at"), **_people_words(rows, profile)}
-    if fact == "sessions":
+    if fact in ("sessions", "concurrent"):
         return {
             "at": pl.col("first_at"),
             "what": pl.format("session of {} s", pl.col("last_at") - pl.col("first_at")),
