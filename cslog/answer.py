@@ -10,11 +10,8 @@ import polars as pl
 from cslog import __version__, clock, metrics
 from cslog.clock import Period
 from cslog.errors import UsageError
-from cslog.profile import Profile
+from cslog.profile import RULES, Profile
 from cslog.split import DIMENSIONS
-
-RULES = ("order_first", "order", "payment")
-"""Attribution rules (绩效判定规则)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,9 @@ class Answer:
             },
             "by": list(self.by),
             "profile": self.profile.id,
+            "clock": self.profile.clock,
             "attribution": self.question.attribution,
+            "lookup": self.profile.lookup,
             "store_version": self.store_version,
             "as_of": clock.iso(self.as_of) if self.as_of is not None else None,
             "cslog_version": __version__,

@@ -16,9 +16,10 @@ from cslog import facts as facts_module
 from cslog import partials
 from cslog.clock import DAY_SECONDS
 from cslog.facts import COLUMNS, Facts
+from cslog.facts.circumstances import Circumstances
+from cslog.facts.rules import message_columns
 from cslog.order_versions import ORDER_COLUMNS, fold_orders
 from cslog.partials import Partial
-from cslog.profile import Profile
 from cslog.split import Split
 from cslog.store import Store
 
@@ -34,10 +35,9 @@ class Task:
     folder: str
     version: int
     split: Split
-    profile: Profile
-    rule: str
+    circumstances: Circumstances
+    measures: frozenset[str]
     as_of: int | None
-    data_ends: dict[str, int]
     agents: frozenset[str] | None
     low_key: int
     high_key: int
@@ -46,7 +46,22 @@ class Task:
 
 def partial_of(task: Task) -> Partial:
     """The sums of one task."""
-    return partials.partial_of(facts_of(task), task.split, task.agents)
+    return partials.partial_of(facts_of(task), task.split, task.measures, task.agents)
+
+
+def extensions_of(task: Task, shifts: pl.DataFrame) -> pl.DataFrame:
+    """How long sessions went on past the ends of ``shifts`` (shop, agent, end): definitions 43.
+
+    Columns shop, agent, begin (the shift's end) and end. The sessions are those of the wall clock.
+    """
+    wall = replace(task, circumstances=replace(task.circumstances, duty=None))
+    sessions = facts_of(wall).sessions.select("shop", "agent", "first_at", "last_at")
+    ends = shifts.select("shop", "agent", begin="end").unique()
+    return (
+        pl.concat(_following_ends(sessions, ends))
+        .group_by("shop", "agent", "begin")
+        .agg(end=pl.col("last_at").max() + 1)
+    )
 
 
 def facts_of(task: Task) -> Facts:
@@ -55,8 +70,28 @@ def facts_of(task: Task) -> Facts:
     orders = loader.orders()
     reach = loader.reach(orders)
     messages = loader.messages(reach)
-    facts = facts_module.compute(messages, orders, task.profile, task.rule, task.data_ends)
+    facts = facts_module.compute(messages, orders, task.circumstances)
     return loader.with_late_answers(facts, messages, reach)
+
+
+def _following_ends(sessions: pl.DataFrame, ends: pl.DataFrame) -> list[pl.DataFrame]:
+    """Sessions joined with the first end of a shift after their first message, then with the next, until none."""
+    agent = ["shop", "agent"]
+    parts, asked = [], sessions.with_columns(after="first_at").sort("after")
+    ends = ends.sort("begin")
+    while not asked.is_empty():
+        joined = asked.join_asof(
+            ends.with_columns(pl.col("begin").alias("at")),
+            left_on="after",
+            right_on="at",
+            by=agent,
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        ).filter(pl.col("begin") <= pl.col("last_at"))
+        parts.append(joined.select(*agent, "last_at", "begin"))
+        asked = joined.select(*agent, "first_at", "last_at", after="begin").sort("after")
+    return parts or [sessions.select(*agent, "last_at", begin="first_at").clear()]
 
 
 class _Loader:
@@ -68,11 +103,13 @@ class _Loader:
         self._end = (period.last_day + 1) * DAY_SECONDS + cut  # exclusive
         self._low = self._begin - _BEFORE_DAYS * DAY_SECONDS
         self._high = self._end + _AFTER_DAYS * DAY_SECONDS
-        self._last = max(task.data_ends.values(), default=0)
+        self._rules = message_columns(task.circumstances.config)
+        self._columns = [*COLUMNS, *self._rules]
+        self._last = max(task.circumstances.data_ends.values(), default=0)
 
     def orders(self) -> pl.DataFrame:
         """Current states of the orders that can matter to the period."""
-        profile = self._task.profile
+        profile = self._task.circumstances.profile
         created_before = self._end + profile.order_days * DAY_SECONDS
         # All versions first: one with a masked nick has another buyer key than the one that names the buyer.
         versions = self._snapshot.order_versions().filter(pl.col("created_at") < created_before)
@@ -82,7 +119,7 @@ class _Loader:
 
     def reach(self, orders: pl.DataFrame) -> pl.DataFrame:
         """Per buyer whose orders need messages from outside the usual range: ``low`` and ``high``."""
-        profile = self._task.profile
+        profile = self._task.circumstances.profile
         created, paid = pl.col("created_at"), pl.col("paid_at")
         asked = created.is_between(
             self._begin - profile.unpaid_days * DAY_SECONDS, self._end + profile.order_days * DAY_SECONDS
@@ -109,7 +146,7 @@ class _Loader:
             parts += [
                 part.join(far, on="buyer_key")
                 .filter(pl.col("sent_at").is_between(pl.col("low"), pl.col("high")))
-                .select(COLUMNS)
+                .select(self._columns)
                 for part in (before, after)
             ]
         return pl.concat(parts).collect()
@@ -130,16 +167,14 @@ class _Loader:
             self._between(self._high + 1, self._last)
             .join(loaded.lazy(), on="buyer_key")
             .filter(pl.col("sent_at") > pl.col("high"))
-            .select(COLUMNS)
+            .select(self._columns)
             .collect()
         )
         if later.is_empty():
             return facts
         whole = pl.concat([messages.join(people, on="buyer_key", how="semi"), later])
         nothing = pl.DataFrame(schema=facts.orders.schema).select(ORDER_COLUMNS)
-        turns = facts_module.compute(
-            whole, nothing, self._task.profile, self._task.rule, self._task.data_ends
-        ).turns
+        turns = facts_module.compute(whole, nothing, self._task.circumstances).turns
         key = ["shop", "agent", "buyer_key", "open_at"]
         # An answered turn may open in the same second; of the unanswered ones only one can.
         found = turns.filter(pl.col("late_s").is_not_null()).select(*key, late_found="late_s").unique(key)
@@ -150,14 +185,17 @@ class _Loader:
 
     def _between(self, low: int, high: int) -> pl.LazyFrame:
         last = self._task.as_of if self._task.as_of is not None else self._last
-        return self._mine(self._snapshot.messages(low, max(low, min(high, last)), COLUMNS)).filter(
-            pl.col("sent_at") <= last
+        rules = self._rules
+        inputs = dict.fromkeys(
+            [*COLUMNS, *(name for rule in rules.values() for name in rule.meta.root_names())]
         )
+        read = self._snapshot.messages(low, max(low, min(high, last)), list(inputs))
+        return self._mine(read).filter(pl.col("sent_at") <= last).with_columns(**rules).select(self._columns)
 
     def _mine(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         mine = frame.filter(
             pl.col("buyer_key").is_between(self._task.low_key, self._task.high_key),
-            pl.col("shop").is_in(sorted(self._task.data_ends)),
+            pl.col("shop").is_in(sorted(self._task.circumstances.data_ends)),
         )
         buyers = self._task.buyers
         return mine if buyers is None else mine.filter(pl.col("buyer_key").is_in(list(buyers)))

@@ -8,27 +8,26 @@ where it does not count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from cslog import clock, compute, identity, kpi, wording
+from cslog import clock, compute, identity, kpi, places, wording
 from cslog.answer import Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.facts import Facts
 from cslog.measures import MEASURES, Measure, countable
-from cslog.metrics import BY_KEY, PERCENTILES, Metric
-from cslog.order_versions import fold_orders
+from cslog.metrics import BY_KEY, PERCENTILES, Metric, resolved
 from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
 from cslog.split import Split
 from cslog.store import Snapshot, Store
 
-_CHAT_SECONDS = Measure("sessions", pl.col("last_at") - pl.col("first_at") + 1)
+_CHAT_SECONDS = Measure("concurrent", pl.col("last_at") - pl.col("first_at") + 1)
 
 _ROW: dict[str, pl.DataType] = {
     "fact": pl.String(),
@@ -67,21 +66,28 @@ class Story:
 
 
 def explain(
-    keys: Sequence[str], question: Question, hour: int | None, store: Store, profile: Profile, config: Config
+    keys: Sequence[str],
+    question: Question,
+    where: Mapping[str, Any],
+    store: Store,
+    profile: Profile,
+    config: Config,
 ) -> list[Explanation]:
-    """The facts behind the figures ``keys`` of the row that ``question`` and ``hour`` name.
+    """The facts behind the figures ``keys`` of the row that ``question`` and ``where`` name.
 
-    One agent makes it that agent's row, none the shop's; the shop may be left out when there is one.
-    Raises UsageError when the row or a figure does not exist.
+    One agent makes it that agent's row, none the shop's; ``where`` says which team, shift or hour (dimension →
+    value, None for the row without one); the shop may be left out when there is one. Raises UsageError when the
+    row or a figure does not exist.
     """
     with store.reading():
-        chosen = [_explainable(key) for key in keys]
         if len(question.agents) > 1:
             raise UsageError("a cell belongs to one agent", "give one --agent, or none for the shop's row")
-        by = (("agent",) if question.agents else ("shop",)) + (("hour",) if hour is not None else ())
+        by = (*(("agent",) if question.agents else ()), *where) or ("shop",)
         question = replace(question, by=by, metrics=tuple(keys))
-        row = _row_of(kpi.report(question, store, profile, config).frame, hour)
-        cell: dict[str, Any] = {name: row[name] for name in ("shop", "agent", "hour") if name in row}
+        as_counted = {metric.key: metric for metric in resolved(profile, "agent" in by)}
+        chosen = [as_counted[_explainable(key).key] for key in keys]
+        row = _row_of(kpi.report(question, store, profile, config).frame, where)
+        cell: dict[str, Any] = {name: row[name] for name in ("shop", *by)}
 
         listed: dict[str, list[pl.DataFrame]] = {key: [] for key in keys}
         snapshot = store.snapshot(question.version)
@@ -89,6 +95,7 @@ def explain(
             # Facts of all agents, since a colleague's chat can decide; only the cell's are listed.
             rows = countable(compute.facts_of(task), task.split, task.agents)
             own = {fact: _of_cell(fact, table, task.split, cell) for fact, table in rows.items()}
+            own["concurrent"] = _going_on(rows["sessions"], task.split, cell)
             for metric in chosen:
                 listed[metric.key].append(_listed(metric, own, snapshot, profile))
         return [
@@ -111,9 +118,9 @@ def _explainable(key: str) -> Metric:
     return BY_KEY[key]
 
 
-def _row_of(frame: pl.DataFrame, hour: int | None) -> dict[str, Any]:
-    if hour is not None:
-        frame = frame.filter(pl.col("hour") == hour)
+def _row_of(frame: pl.DataFrame, where: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in where.items():
+        frame = frame.filter(pl.col(name).eq_missing(pl.lit(value)))
     if frame.is_empty():
         raise UsageError("the report has no such row", "look at it with `cslog kpi` and the same options")
     if frame.height > 1:
@@ -147,7 +154,23 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
 def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
     # What the shop was paid belongs to no agent; every agent's share divides by it.
     keys = split.time_keys if fact == "paid" else split.keys
-    return frame.filter([pl.col(key) == cell[key.removeprefix("by_")] for key in keys])
+    return frame.filter([pl.col(key).eq_missing(pl.lit(cell[key.removeprefix("by_")])) for key in keys])
+
+
+def _going_on(sessions: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
+    """The sessions that a sweep of the cell meets: of an hour all that reach into it (definitions 21, 22)."""
+    for key in split.keys:
+        if key != "by_hour":
+            sessions = sessions.filter(pl.col(key).eq_missing(pl.lit(cell[key.removeprefix("by_")])))
+    if "hour" not in cell:
+        return sessions
+    begin = pl.col("day") * clock.DAY_SECONDS + split.day_cut_s
+    wanted = (cell["hour"] - begin.floordiv(clock.HOUR_SECONDS)) % 24
+    first, last = (
+        pl.min_horizontal((pl.col(name) - begin).floordiv(clock.HOUR_SECONDS), 23)
+        for name in ("first_at", "last_at")
+    )
+    return sessions.filter(wanted.is_between(first, last))
 
 
 def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
@@ -157,7 +180,7 @@ def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
         names = ("first_wait_s", "first_turns") if population == "first" else ("cost_s", "turns_in_mean")
         return [("turns", MEASURES[names[0]], MEASURES[names[1]])]
     if metric.key in ("max_concurrent", "avg_concurrent"):
-        return [("sessions", _CHAT_SECONDS, None)]
+        return [("concurrent", _CHAT_SECONDS, None)]
     if metric.key in ("first_message_at", "last_message_at", "days_active"):
         return [("staff", None, None)]
     assert metric.numerator is not None
@@ -205,11 +228,18 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
     described = rows.with_columns(fact=pl.lit(fact), **wording.words(fact, rows, profile))
     if "order_id" in rows.columns:
         placed = described.join(
-            _order_places(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
+            places.of_orders(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
         )
     else:
-        speakers = {"turns": "buyer", "units": "any", "sessions": "any", "staff": "staff", "autos": "staff"}
-        placed = _placed(described, snapshot, speakers.get(fact, "exact"))
+        speakers = {
+            "turns": "buyer",
+            "nights": "buyer",
+            "units": "any",
+            "sessions": "any",
+            "staff": "staff",
+            "autos": "staff",
+        }
+        placed = places.placed(described, snapshot, speakers.get(fact, "exact"))
     agent = "credited" if "credited" in rows.columns else "agent" if "agent" in rows.columns else None
     return placed.with_columns(agent=pl.col(agent) if agent else pl.lit(None, pl.String)).select(
         pl.col(name).cast(dtype)
@@ -217,41 +247,6 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
         else pl.lit(None, dtype).alias(name)
         for name, dtype in _ROW.items()
     )
-
-
-def _order_places(snapshot: Snapshot) -> pl.DataFrame:
-    """Buyer and place of the version of each order that counts."""
-    return fold_orders(
-        snapshot.order_versions(), None, ["shop", "order_id", "buyer", "source_file", "source_line"]
-    )
-
-
-def _placed(rows: pl.DataFrame, snapshot: Snapshot, speaker: str) -> pl.DataFrame:
-    """``rows`` with buyer, source_file and source_line of the message each fact begins with."""
-    if rows.is_empty():
-        return rows.with_columns(buyer=pl.lit(None, pl.String))
-    low, high = int(rows["at"].min()), int(rows["at"].max())  # type: ignore[arg-type]
-    columns = ["buyer_key", "sent_at", "rank", "message_class", "buyer", "source_file", "source_line"]
-    classes = {
-        "buyer": [MessageClass.BUYER, MessageClass.TRANSFER],
-        "staff": [MessageClass.HUMAN, MessageClass.ASSIST, MessageClass.AUTO],
-    }.get(speaker, list(MessageClass))
-    key = (
-        ["buyer_key", "at", "rank"]
-        if speaker in ("exact", "staff") and "rank" in rows.columns
-        else ["buyer_key", "at"]
-    )
-    places = (
-        snapshot.messages(low, high, columns)
-        .filter(pl.col("message_class").is_in([int(code) for code in classes]))
-        .rename({"sent_at": "at"})
-        .join(rows.lazy().select("buyer_key").unique(), on="buyer_key", how="semi")
-        .sort("buyer_key", "at", "rank", "message_class")
-        .unique(key, keep="first", maintain_order=True)
-        .select(*key, "buyer", "source_file", "source_line")
-        .collect()
-    )
-    return rows.join(places, on=key, how="left", maintain_order="left")
 
 
 def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import polars as pl
 
-from cslog import clock, metrics
+from cslog import cautions, clock, compute, metrics, roster
 from cslog.answer import Answer, Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.engine import local
 from cslog.errors import UsageError
+from cslog.facts import rules
+from cslog.facts.circumstances import Circumstances, Duty
 from cslog.metrics import METRICS
-from cslog.order_versions import fold_orders
 from cslog.profile import Profile
+from cslog.roster import Roster
 from cslog.split import Split
 from cslog.store import Snapshot, Store
 
@@ -33,12 +36,12 @@ def report(
     """Compute the answer to ``question`` from ``store``; an empty period gives no rows."""
     with store.reading():
         snapshot = store.snapshot(question.version)
-        split = _split(question, profile)
         chats = snapshot.data_ends()
         ends = _data_ends(question, snapshot, config, chats)
-        tasks = list(_tasks(question, snapshot, split, profile, ends))
+        tasks = plan(question, snapshot, profile, config, ends)
+        split = _split(question, profile, config)
         merged = local.run(tasks, split, on_done)
-        frame = metrics.finalize(merged, split, ends)
+        frame = metrics.finalize(merged, split, profile, ends)
         keys = tuple(
             metric.key for metric in METRICS if not question.metrics or metric.key in question.metrics
         )
@@ -50,20 +53,102 @@ def report(
             store_version=snapshot.store_version,
             as_of=min(ends.values(), default=question.as_of),
             config_hash=config.hash(profile),
-            warnings=tuple(_warnings(question, snapshot, profile, chats, ends, frame, keys)),
+            warnings=tuple(
+                cautions.of(question, snapshot, profile, config, chats, ends, frame, keys, merged.activity)
+            ),
             frame=_labelled(frame, split, keys),
         )
 
 
-def plan(question: Question, snapshot: Snapshot, profile: Profile, config: Config) -> list[Task]:
-    """The tasks whose facts, put together, hold every row of the answer to ``question``."""
-    ends = _data_ends(question, snapshot, config, snapshot.data_ends())
-    return list(_tasks(question, snapshot, _split(question, profile), profile, ends))
+def plan(
+    question: Question,
+    snapshot: Snapshot,
+    profile: Profile,
+    config: Config,
+    ends: dict[str, int] | None = None,
+) -> list[Task]:
+    """The tasks whose facts, put together, hold every row of the answer to ``question``.
+
+    What only all buyers together can tell is found out here: texts sent so often that they are automatic, and
+    how long shifts went on.
+    """
+    if ends is None:
+        ends = _data_ends(question, snapshot, config, snapshot.data_ends())
+    circumstances = Circumstances(
+        profile=profile,
+        rule=question.attribution,
+        data_ends=ends,
+        config=config,
+        automatic=_automatic(question, snapshot, profile, config, ends),
+    )
+    split = _split(question, profile, config)
+    tasks = list(_tasks(question, snapshot, split, circumstances))
+    if profile.clock != "shift":
+        return tasks
+    duty = _duty(tasks, snapshot, ends, config)
+    return [replace(task, circumstances=replace(circumstances, duty=duty)) for task in tasks]
 
 
-def _split(question: Question, profile: Profile) -> Split:
+def _split(question: Question, profile: Profile, config: Config) -> Split:
     dimensions = tuple(name for name in dict.fromkeys(question.by) if name != "shop")
-    return Split(dimensions, question.period, profile.day_cut_s)
+    split = Split(dimensions, question.period, profile.day_cut_s)
+    if split.by_team:
+        split = replace(split, teams=_teams(config))
+    if split.by_shift:
+        found = _roster(config, question.period.first_day - 2, question.period.last_day + 2)
+        split = replace(split, shifts=found.labels, shop_shifts=found.shop_labels)
+    return split
+
+
+def _teams(config: Config) -> pl.DataFrame:
+    """shop, agent, team: the first team by name that lists the agent (definitions 46)."""
+    if not any(shop.teams for shop in config.shops.values()):
+        raise UsageError("no team is configured", 'add [shops."…".teams] to cslog.toml')
+    rows = [
+        (name, agent, team)
+        for name, shop in config.shops.items()
+        for team, agents in shop.teams.items()
+        for agent in agents
+    ]
+    return (
+        pl.DataFrame(rows, schema={"shop": pl.String, "agent": pl.String, "team": pl.String}, orient="row")
+        .group_by("shop", "agent")
+        .agg(pl.col("team").min())
+    )
+
+
+def _roster(config: Config, first_day: int, last_day: int) -> Roster:
+    """Who works when on these days; UsageError when nobody is rostered."""
+    if not any(shop.roster or shop.roster_files for shop in config.shops.values()):
+        raise UsageError(
+            "no roster (排班) is configured", 'add shifts and a roster under [shops."…"] to cslog.toml'
+        )
+    return roster.load(config, first_day, last_day)
+
+
+def _duty(tasks: list[Task], snapshot: Snapshot, ends: dict[str, int], config: Config) -> Duty:
+    """Time on duty for all that the store knows, since chats of the period's orders may lie far from it."""
+    first, last = snapshot.range_until(max(ends.values(), default=0))
+    found = _roster(config, first // clock.DAY_SECONDS - 2, last // clock.DAY_SECONDS + 2)
+    longer = pl.concat(compute.extensions_of(task, found.shifts) for task in tasks)
+    longer = longer.group_by("shop", "agent", "begin").agg(pl.col("end").max())
+    columns = ["shop", "agent", "begin", "end"]
+    worked = roster.united(pl.concat([found.ranges.select(columns), longer.select(columns)]))
+    return Duty(agents=found.agents, rostered=found.ranges, worked=worked)
+
+
+def _automatic(
+    question: Question, snapshot: Snapshot, profile: Profile, config: Config, ends: dict[str, int]
+) -> pl.DataFrame | None:
+    """What statistics call an automatic reply, over all that is known: some facts lie far from the period."""
+    if not config.auto_replies.statistical:
+        return None
+    last = question.as_of if question.as_of is not None else max(ends.values(), default=0)
+    columns = ["shop", "buyer_key", "sent_at", "rank", "message_class", "kind", "message_key"]
+    messages = snapshot.messages(*snapshot.range_until(last), columns).filter(
+        pl.col("shop").is_in(sorted(ends))
+    )
+    return rules.automatic_keys(messages.collect(), config, profile.day_cut_s)
 
 
 def _data_ends(
@@ -100,7 +185,7 @@ def _wanted_shops(question: Question, config: Config, known: Iterable[str]) -> s
 
 
 def _tasks(
-    question: Question, snapshot: Snapshot, split: Split, profile: Profile, ends: dict[str, int]
+    question: Question, snapshot: Snapshot, split: Split, circumstances: Circumstances
 ) -> Iterable[Task]:
     """Tasks over equal ranges of the 64-bit buyer keys; hashes are uniform, so the ranges weigh the same."""
     first = split.period.first_day * clock.DAY_SECONDS
@@ -113,10 +198,9 @@ def _tasks(
             folder=str(snapshot.folder),
             version=snapshot.store_version,
             split=split,
-            profile=profile,
-            rule=question.attribution,
+            circumstances=circumstances,
+            measures=metrics.measures_of(metrics.resolved(circumstances.profile, split.by_agent)),
             as_of=question.as_of,
-            data_ends=ends,
             agents=frozenset(question.agents) or None,
             low_key=low,
             high_key=high - 1,
@@ -129,60 +213,3 @@ def _labelled(frame: pl.DataFrame, split: Split, keys: tuple[str, ...]) -> pl.Da
         frame = frame.with_columns(pl.from_epoch(pl.col("day"), time_unit="d").dt.strftime("%Y-%m-%d"))
     wanted = pl.col("immature").list.set_intersection(list(keys)).list.sort()
     return frame.select("shop", *split.dimensions, *keys, wanted.alias("immature"))
-
-
-def _warnings(
-    question: Question,
-    snapshot: Snapshot,
-    profile: Profile,
-    chats: dict[str, int],
-    ends: dict[str, int],
-    frame: pl.DataFrame,
-    keys: tuple[str, ...],
-) -> Iterable[str]:
-    period = question.period
-    if clock.date_of(period.first_day) < profile.valid_from:
-        yield f"profile {profile.id} is valid from {profile.valid_from}; the period begins before"
-    waiting = set(frame["immature"].explode().drop_nulls()) & set(keys) if frame.height else set()
-    if waiting:
-        final = clock.date_of(period.last_day + 5)
-        yield (
-            f"{len(waiting)} figures are not final yet (延迟统计) and left empty: "
-            f"{', '.join(sorted(waiting))}; all are final when the store holds messages of {final} or later, or with "
-            f"--as-of {final}"
-        )
-    missing = sorted(set(question.agents) - set(frame["by_agent"])) if "by_agent" in frame.columns else []
-    if missing:
-        yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
-    everything = fold_orders(
-        snapshot.order_versions().filter(pl.col("shop").is_in(sorted(ends))), question.as_of
-    )
-    low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
-    high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
-    orders = everything.filter(pl.col("paid_at").is_between(low, high, closed="left"))
-    yield from _older_orders(everything, ends, high)
-    masked = orders.filter(~pl.col("joinable")).height
-    if masked:
-        yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
-    if orders.is_empty() and frame.height:
-        yield "no order paid in this period is in the store: conversion and sales are 0; ingest the order export"
-    chatless = sorted(set(orders["shop"]) - set(chats))
-    if chatless:
-        yield (
-            f"orders of {', '.join(chatless)} belong to no chat log; "
-            'when that is another name of the shop, set aliases under [shops."…"] in cslog.toml and ingest all '
-            "files into a new store"
-        )
-
-
-def _older_orders(orders: pl.DataFrame, ends: dict[str, int], period_end: int) -> Iterable[str]:
-    """A shop whose orders end long before its chats: the export is older, conversion would be too low."""
-    newest = orders.group_by("shop").agg(
-        pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
-    )
-    for shop, last in newest.sort("shop").iter_rows():
-        if last + 2 * clock.DAY_SECONDS < min(ends[shop], period_end):
-            yield (
-                f"the newest order of {shop} is of {clock.moment_of(last):%Y-%m-%d %H:%M}, its chats go on: "
-                "conversion and sales after that are too low; ingest a later order export"
-            )

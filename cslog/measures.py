@@ -16,7 +16,7 @@ from cslog.split import Split
 if TYPE_CHECKING:
     from cslog.facts import Facts
 
-_LEVELS = (6, 30, 60, 180)  # seconds N of the within-N rates
+_LEVELS = (6, 30, 60, 180)  # seconds N of the within-N rates (facts.peer_days)
 
 _ALWAYS = pl.lit(True)
 _WAIT, _COST, _FIRST = pl.col("wait_s"), pl.col("cost_s"), pl.col("first")
@@ -72,8 +72,18 @@ MEASURES: dict[str, Measure] = {
         first_response_missed=_FIRST_RESPONSE & ~_ANSWERED,
         first_any_wait_s=pl.when(_FIRST).then(_WAIT),
         first_any_turns=_FIRST & _ANSWERED,
-        **{f"within_{level}s": level >= _WAIT for level in _LEVELS},
+        wall_s=pl.col("raw_wait_s"),
+        first_wall_s=pl.when(_FIRST_RESPONSE).then(pl.col("raw_wait_s")),
+        first_questions=_FIRST_RESPONSE,
+        **{f"within_{level}s_turn": level >= _WAIT for level in _LEVELS},
+        **{f"within_{level}s_first_turn": _FIRST_RESPONSE & (level >= _WAIT) for level in _LEVELS},
     ),
+    **_measures(
+        "questions",
+        questions=pl.col("at").is_not_null(),
+        **{f"within_{level}s_message": level >= _WAIT for level in _LEVELS},
+    ),
+    **_measures("nights", night_questions=pl.col("night"), night_answered=pl.col("night_answered")),
     **_measures(
         "units",
         buyers_chatted=_CONSULTED | pl.col("filtered"),
@@ -98,6 +108,8 @@ MEASURES: dict[str, Measure] = {
         orders_lost=pl.col("order_lost"),
         assists=pl.col("assist"),
         consults_ordered=pl.col("consult_ordered"),
+        buyers_turned=pl.col("turned"),
+        **{f"within_{level}s_peer_day": pl.col("turned") & ~pl.col(f"tardy_{level}s") for level in _LEVELS},
     ),
     "buyers_received_distinct": Measure("units", _RECEIVED, distinct=("buyer_key",)),
     "last_received_day": Measure("units", pl.when(_RECEIVED).then(pl.col("_day")), largest=True),
@@ -127,31 +139,35 @@ MEASURES: dict[str, Measure] = {
 def countable(facts: Facts, split: Split, agents: frozenset[str] | None = None) -> dict[str, pl.DataFrame]:
     """The rows that count, by fact table, each with the key columns of the report row it counts in.
 
-    turns, sessions, messages, autos, sales, silent and paid orders as in ``Facts``; ``units`` are what people
-    are counted by; ``staff`` are the staff messages that show who was active. ``agents`` limits them to
-    what these agents did.
+    turns, questions, sessions, messages, autos, sales, silent and paid orders as in ``Facts``; ``nights`` are
+    the turns of the night; ``units`` are what people are counted by; ``staff`` are the staff messages that show
+    who was active. ``agents`` limits them to what these agents did.
     """
     only = _ALWAYS if agents is None else pl.col("agent").is_in(sorted(agents))
     wanted = only & (pl.col("agent").is_not_null() if split.by_agent else _ALWAYS)
-    day = pl.col("day")
+    day, counted = pl.col("day"), pl.col("counted")
 
     messages = split.keyed(facts.messages.filter(wanted), day, pl.col("at"))
-    sold_at = pl.col("sold_at")
-    paid = split.keyed(facts.orders.filter(sold_at.is_not_null()), split.business_day("sold_at"), sold_at)
+    sold_day, sold_at = split.business_day("sold_at"), pl.col("sold_at")
+    sold = facts.orders.filter(sold_at.is_not_null())
     credited = pl.col("credited")
-    own = paid.filter(credited.is_not_null() if agents is None else credited.is_in(sorted(agents)))
+    own = sold.filter(credited.is_not_null() if agents is None else credited.is_in(sorted(agents)))
+    silent = sold.clear() if split.by_agent or split.by_team else sold.filter(credited.is_null())
+    nights = facts.turns.filter(wanted & pl.col("consulted") & pl.col("night"))
     return {
-        "turns": split.keyed(facts.turns.filter(wanted & pl.col("counted")), day, pl.col("open_at")),
-        "sessions": split.keyed(facts.sessions.filter(wanted & pl.col("counted")), day, pl.col("first_at")),
+        "turns": split.keyed(facts.turns.filter(wanted & counted), day, pl.col("open_at")),
+        "nights": split.keyed(nights, day, pl.col("open_at")),
+        "questions": split.keyed(facts.questions.filter(wanted & counted), day, pl.col("at")),
+        "sessions": split.keyed(facts.sessions.filter(wanted & counted), day, pl.col("first_at")),
         "units": split.keyed(
             _units(facts.peer_days.filter(wanted), split), day, pl.coalesce("asked_at", "first_at")
         ),
         "messages": messages.filter("counted"),
         "staff": messages.filter(~_FROM_BUYER & ~pl.col("filtered")),
         "autos": split.keyed(facts.autos.filter(wanted), split.business_day("at"), pl.col("at")),
-        "sales": own.with_columns(by_agent=credited) if split.by_agent else own,
-        "silent": paid.clear() if split.by_agent else paid.filter(credited.is_null()),
-        "paid": paid,
+        "sales": split.keyed(own, sold_day, sold_at, "credited"),
+        "silent": split.keyed(silent, sold_day, sold_at, None),
+        "paid": split.keyed(sold, sold_day, sold_at, None),
     }
 
 
@@ -167,22 +183,30 @@ def _units(peer_days: pl.DataFrame, split: Split) -> pl.DataFrame:
         slow=pl.col("slow") & ~filtered,
         long=pl.col("long") & ~filtered,
     )
+    tardy = [name for name in people.columns if name.startswith("tardy_")]
+    if tardy:
+        people = people.with_columns(pl.col("turned", *tardy) & ~filtered)
     if split.by_agent:
         return people
-    kept = pl.col("received") | pl.col("unreplied")
+    if split.by_team:
+        assert split.teams is not None
+        people = people.join(split.teams, on=["shop", "agent"], how="left", maintain_order="left")
+    kept = received | pl.col("unreplied")
     flags = [
         "received", "direct", "forwarded_in", "forwarded_out", "slow", "long", "inquiry", "assist", "ordered_same_day",
-        "ordered", "paid_same_day", "paid_next_day", "paid", "consult_ordered",
+        "ordered", "paid_same_day", "paid_next_day", "paid", "consult_ordered", *tardy, *(["turned"] if tardy else []),
     ]  # fmt: skip
     return (
         people.sort("first_at", "first_row")
-        .group_by("shop", "buyer_key", "day")
+        .group_by("shop", "buyer_key", "day", *(["team"] if split.by_team else []))
         .agg(
             *[pl.col(flag).any() for flag in flags],
-            pl.col("unreplied").any() & ~pl.col("received").any(),
+            pl.col("unreplied").any() & ~received.any(),
             pl.col("filtered").all(),
             pl.col("asked_at").min(),
             pl.col("first_at").min(),
+            # The thread that the buyer's day is dated by: its agent has the shift and the team.
+            pl.col("agent").sort_by("asked_at", nulls_last=True, maintain_order=True).first(),
             by_buyer=pl.col("by_buyer").filter(kept).first(),
             lost=pl.col("inquiry").any() & (~pl.col("inquiry") | pl.col("lost")).all(),
         )

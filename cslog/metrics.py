@@ -6,8 +6,9 @@ where the denominator is 0. ``cslog metrics`` prints this table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -15,12 +16,17 @@ import polars as pl
 
 from cslog import clock
 from cslog.partials import Partial
+from cslog.profile import Profile
 from cslog.split import Split
 
 Unit = Literal["people·days", "people", "turns", "messages", "s", "fraction", "ratio", "chats", "CNY", "orders", "items",
                "days", "characters", "instant"]  # fmt: skip
 
-_DAYS_TO_FINAL = {"same_day": 1, "next_day": 2, "payment": 5}
+
+def days_to_final(profile: Profile) -> dict[str, int]:
+    """Days after which a day's cells are final, by Metric.final (kpi-spec 4.8)."""
+    ordered = profile.order_days
+    return {"same_day": 1, "next_day": max(ordered, 2), "payment": ordered + profile.unpaid_days}
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Metric:
     what: str
     numerator: str | None = None
     denominator: str | None = None
+    mean_of_agents: bool = False  # the mean of the agents' quotients, in rows not split by agent
     final: Literal["same_day", "next_day", "payment"] | None = None
     shop_rows_only: bool = False
     needs: str = ""  # data that no reader provides yet; the figure is null
@@ -72,12 +79,24 @@ METRICS: tuple[Metric, ...] = (
     Metric("first_response_p90", "首响九分位(秒)", "s", "nine of ten first responses were at most this"),
     Metric("response_avg", "平均响应(秒)", "s", "mean wait of every answered turn", "cost_s", "turns_in_mean",
            source="A5 A6"),
+    Metric("first_response_wall_avg", "首次响应(自然时间)", "s", "first_response_avg on the wall clock, whatever the shifts",
+           "first_wall_s", "first_turns"),
+    Metric("response_wall_avg", "平均响应(自然时间)", "s", "mean wait of answered turns on the wall clock, uncapped",
+           "wall_s", "turns_answered"),
+    Metric("first_response_avg_of_agents", "首次响应(客服均值)", "s", "mean of the agents' first_response_avg (shop rows)",
+           "first_wait_s", "first_turns", mean_of_agents=True, source="requirements 003"),
+    Metric("response_avg_of_agents", "平均响应(客服均值)", "s", "mean of the agents' response_avg (shop rows)",
+           "cost_s", "turns_in_mean", mean_of_agents=True, source="requirements 003"),
     Metric("response_p50", "响应中位(秒)", "s", "half of the answers came within this"),
     Metric("response_p90", "响应九分位(秒)", "s", "nine of ten answers came within this"),
-    Metric("within_6s_rate", "6秒响应率", "fraction", "turns answered in ≤ 6 s ÷ turns", "within_6s", "turns"),
-    Metric("within_30s_rate", "30秒响应率", "fraction", "turns answered in ≤ 30 s ÷ turns", "within_30s", "turns"),
-    Metric("within_60s_rate", "60秒响应率", "fraction", "turns answered in ≤ 60 s ÷ turns", "within_60s", "turns"),
-    Metric("within_180s_rate", "3分钟响应率", "fraction", "turns answered in ≤ 180 s ÷ turns", "within_180s", "turns"),
+    Metric("within_6s_rate", "6秒响应率", "fraction", "turns answered in ≤ 6 s ÷ turns", "within_6s_turn", "turns"),
+    Metric("within_30s_rate", "30秒响应率", "fraction", "turns answered in ≤ 30 s ÷ turns", "within_30s_turn", "turns"),
+    Metric("within_60s_rate", "60秒响应率", "fraction", "turns answered in ≤ 60 s ÷ turns", "within_60s_turn", "turns"),
+    Metric("within_180s_rate", "3分钟响应率", "fraction", "turns answered in ≤ 180 s ÷ turns", "within_180s_turn", "turns"),
+    Metric("night_questions", "夜间咨询轮次", "turns", "turns that open in the night (23:00–09:00)", "night_questions",
+           source="requirements 003"),
+    Metric("night_answered_rate", "夜间及时回复率", "fraction", "night questions answered by 09:30 ÷ night questions",
+           "night_answered", "night_questions", source="requirements 003"),
     _people("slow_buyers", "慢响应人数", "at least 3 turns slower than 120 s or unanswered", source="A5 A10"),
     _people("long_buyers", "长接待人数", "a session longer than 3600 s", source="A5"),
     Metric("service_time_avg", "平均接待时长(秒)", "s", "time between first and last message of sessions ÷ received",
@@ -146,19 +165,56 @@ PERCENTILES = {
 """Population of the waits' histogram and percent of each percentile."""
 
 
-def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl.DataFrame:
+_LEVELS = {
+    "turn": ("turns", "turns"),
+    "first_turn": ("first turns", "first_questions"),
+    "message": ("buyer messages", "questions"),
+    "peer_day": ("people whose every turn was", "buyers_turned"),
+}
+"""What a within-N rate counts (definitions 34): in words, and the measure it divides by."""
+
+_MEANS = ("first_response_avg", "response_avg")
+
+
+def resolved(profile: Profile, by_agent: bool) -> tuple[Metric, ...]:
+    """METRICS as ``profile`` counts them: the level of the within-N rates, the mean of the shop's rows."""
+    found = []
+    for metric in METRICS:
+        if metric.key.startswith("within_"):
+            stem = metric.key.removesuffix("_rate")
+            level = getattr(profile, stem)
+            words, whole = _LEVELS[level]
+            what = metric.what.replace("turns answered", f"{words} answered").replace(
+                "÷ turns", "÷ all of them"
+            )
+            metric = replace(metric, what=what, numerator=f"{stem}_{level}", denominator=whole)
+        elif metric.key in _MEANS and profile.shop_mean == "agents" and not by_agent:
+            metric = replace(metric, what=f"mean of the agents' {metric.key}", mean_of_agents=True)
+        found.append(metric)
+    return tuple(found)
+
+
+def measures_of(metrics: Iterable[Metric]) -> frozenset[str]:
+    """Names of the measures that these metrics divide."""
+    return frozenset(
+        name for metric in metrics for name in (metric.numerator, metric.denominator) if name
+    ) | {"last_received_day"}
+
+
+def finalize(partial: Partial, split: Split, profile: Profile, data_ends: Mapping[str, int]) -> pl.DataFrame:
     """The report's rows: key columns, every metric, and ``immature`` (list of keys), sorted by the keys.
 
     Seconds, counts and Int64 cents stay integers; ratios are Float64, unrounded; instants are wall
     seconds. ``data_ends`` (last second known per shop) decides what is not final yet.
     """
     keys = split.keys
+    metrics = resolved(profile, split.by_agent)
     rows = partial.sums
     for more in (_concurrency(partial, split), _activity(partial, split), *_percentiles(partial, keys)):
         rows = rows.join(more, on=keys, how="full", coalesce=True, nulls_equal=True)
-    rows = rows.join(partial.totals, on=split.time_keys, how="left")
+    rows = rows.join(partial.totals, on=split.time_keys, how="left", nulls_equal=True)
     present = set(rows.columns)
-    measures = {name for m in METRICS for name in (m.numerator, m.denominator) if name}
+    measures = {name for m in metrics for name in (m.numerator, m.denominator) if name}
     rows = rows.with_columns(
         [pl.col(name).fill_null(0) for name in measures & present]
         + [pl.lit(0).alias(n) for n in measures - present]
@@ -170,16 +226,21 @@ def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl
         default=None,
         return_dtype=pl.Int64,
     )
-    open_days = {name: pl.col("last_received_day") + days > end_day for name, days in _DAYS_TO_FINAL.items()}
+    open_days = {
+        name: pl.col("last_received_day") + days > end_day for name, days in days_to_final(profile).items()
+    }
     values = {}
-    for metric in METRICS:
+    for metric in metrics:
+        if metric.mean_of_agents:
+            values[metric.key] = _mean_of_agents(metric, partial, split, rows)
+            continue
         value = _value(metric, split, rows)
         values[metric.key] = (
             pl.when(~open_days[metric.final].fill_null(False)).then(value) if metric.final else value
         )
     waiting = [
         pl.when(open_days[metric.final].fill_null(False)).then(pl.lit(metric.key))
-        for metric in METRICS
+        for metric in metrics
         if metric.final
     ]
     return (
@@ -189,8 +250,23 @@ def finalize(partial: Partial, split: Split, data_ends: Mapping[str, int]) -> pl
     )
 
 
+def _mean_of_agents(metric: Metric, partial: Partial, split: Split, rows: pl.DataFrame) -> pl.Expr:
+    """The mean over the agents with a value of their own means (definitions 39), exact until the last division."""
+    means: dict[tuple[object, ...], list[Fraction]] = {}
+    assert metric.numerator is not None and metric.denominator is not None
+    for *key, above, below in partial.means.select(
+        *split.keys, metric.numerator, metric.denominator
+    ).iter_rows():
+        if below:
+            means.setdefault(tuple(key), []).append(Fraction(above, below))
+    found = [means.get(key) for key in rows.select(split.keys).iter_rows()]
+    return pl.lit(
+        pl.Series([float(sum(f, Fraction()) / len(f)) if f else None for f in found], dtype=pl.Float64)
+    )
+
+
 def _value(metric: Metric, split: Split, rows: pl.DataFrame) -> pl.Expr:
-    if metric.needs or (metric.shop_rows_only and split.by_agent):
+    if metric.needs or (metric.shop_rows_only and (split.by_agent or split.by_team)):
         return pl.lit(None, pl.Int64 if metric.unit == "CNY" else pl.Float64)
     if metric.numerator is None:
         return pl.col(metric.key)
@@ -232,7 +308,7 @@ def _concurrency(partial: Partial, split: Split) -> pl.DataFrame:
     """Peak, chat seconds and busy seconds per row: swept per (shop[, agent], day), then max and sums."""
     from cslog.kernels import concurrency
 
-    group = ["shop", "agent", "day"] if split.by_agent else ["shop", "day"]
+    group = [*split.staff_keys, "day"]
     spans = partial.spans.sort(group)
     sizes = spans.group_by(group, maintain_order=True).len()
     starts = np.concatenate([[0], sizes["len"].cum_sum().to_numpy()]).astype(np.int64)
@@ -253,8 +329,7 @@ def _concurrency(partial: Partial, split: Split) -> pl.DataFrame:
         chat_seconds=pl.Series(swept[1].ravel()),
         busy_seconds=pl.Series(swept[2].ravel()),
     ).filter(pl.col("busy_seconds") > 0)
-    return (
-        split.keyed(whole, pl.col("day"), pl.col("at"))
-        .group_by(split.keys)
-        .agg(pl.col("max_concurrent").max(), pl.col("chat_seconds", "busy_seconds").sum())
+    keyed = split.by_time(whole, pl.col("day"), pl.col("at"))
+    return keyed.group_by(split.keys).agg(
+        pl.col("max_concurrent").max(), pl.col("chat_seconds", "busy_seconds").sum()
     )

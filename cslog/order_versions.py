@@ -13,8 +13,14 @@ ORDER_COLUMNS = [
     "joinable",
     "created_at",
     "paid_at",
+    "shipped_at",
+    "state",
     "amount_cents",
+    "post_fee_cents",
+    "refund_cents",
     "items",
+    "memo",
+    "flag",
 ]
 """Columns of folded orders that facts need."""
 
@@ -26,7 +32,7 @@ def fold_orders(
 
     Creation and payment times stay known, and so does a buyer whom a later export masks. ``versions`` must
     hold all versions of an order: their buyers, and so their buyer keys, may differ. With ``as_of``,
-    orders created and payments made later are unknown.
+    orders created, payments made and goods shipped later are unknown.
     """
     order = ["platform", "shop", "order_id"]
     if as_of is not None:
@@ -57,4 +63,7 @@ def fold_orders(
             joinable=pl.col("clear_key").is_not_null(),
         )
     )
+    if as_of is not None:
+        shipped = pl.col("shipped_at")
+        current = current.with_columns(shipped_at=pl.when(shipped <= as_of).then(shipped))
     return current.select(columns).collect()

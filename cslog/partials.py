@@ -19,8 +19,22 @@ from cslog.split import Split
 if TYPE_CHECKING:
     from cslog.facts import Facts
 
-_FACTS = ("turns", "units", "messages", "autos", "sessions", "sales", "silent")
+_FACTS = (
+    "turns",
+    "nights",
+    "questions",
+    "units",
+    "messages",
+    "autos",
+    "sessions",
+    "sales",
+    "silent",
+)
 """Fact tables whose measures are summed per row of the report."""
+
+
+AGENT_MEANS = ("cost_s", "turns_in_mean", "first_wait_s", "first_turns")
+"""Measures whose quotients per agent make the means of agents (definitions 39)."""
 
 
 @dataclass(frozen=True)
@@ -28,29 +42,38 @@ class Partial:
     """Sums over some buyers.
 
     sums: keys + one Int64 column per measure · waits: keys, wait_s, turns, first (a histogram of whole
-    seconds) · spans: shop, agent, day, first_at, last_at of sessions · activity: keys, agent, day,
-    first_at, last_at of valid staff messages · totals: shop and time keys, paid_cents of the shop.
+    seconds) · spans: staff keys, day, first_at, last_at of sessions · activity: keys, agent, day,
+    first_at, last_at of valid staff messages · means: keys, agent, AGENT_MEANS, where rows are not split by
+    agent · totals: shop and time keys, paid_cents of the shop.
     """
 
     sums: pl.DataFrame
     waits: pl.DataFrame
     spans: pl.DataFrame
     activity: pl.DataFrame
+    means: pl.DataFrame
     totals: pl.DataFrame
 
 
-def partial_of(facts: Facts, split: Split, agents: frozenset[str] | None = None) -> Partial:
-    """Sums of ``facts`` for the rows of ``split``; ``agents`` limits them to what these agents did."""
+def partial_of(
+    facts: Facts, split: Split, wanted: frozenset[str], agents: frozenset[str] | None = None
+) -> Partial:
+    """Sums of ``facts`` for the rows of ``split``: the measures ``wanted``; ``agents`` limits them to what these
+    agents did.
+    """
     rows = measures.countable(facts, split, agents)
-    tables = [_sums(rows[fact], fact, split.keys) for fact in _FACTS]
+    tables = [_sums(rows[fact], fact, split.keys, wanted) for fact in _FACTS]
+    by_agent = [*split.keys, "agent"]
+    turns = rows["turns"].filter(pl.col("agent").is_not_null())
     return Partial(
         sums=_merged_sums(tables, split.keys),
         waits=_merged_waits([_waits(rows["turns"], split.keys)], split.keys),
-        spans=rows["sessions"].select("shop", "agent", "day", "first_at", "last_at"),
+        spans=rows["sessions"].select(*split.staff_keys, "day", "first_at", "last_at"),
         activity=_merged_activity(
             [rows["staff"].select(*split.keys, "agent", "day", first_at="at", last_at="at")], split
         ),
-        totals=_sums(rows["paid"], "paid", split.time_keys),
+        means=_sums(turns.clear() if split.by_agent else turns, "turns", by_agent, frozenset(AGENT_MEANS)),
+        totals=_sums(rows["paid"], "paid", split.time_keys, wanted | {"paid_cents"}),
     )
 
 
@@ -62,6 +85,7 @@ def merge(partials: Sequence[Partial], split: Split) -> Partial:
         waits=_merged_waits(column["waits"], split.keys),
         spans=pl.concat(column["spans"]),
         activity=_merged_activity(column["activity"], split),
+        means=_merged_sums(column["means"], [*split.keys, "agent"]),
         totals=pl.concat(column["totals"]).group_by(split.time_keys).agg(pl.col("paid_cents").sum()),
     )
 
@@ -74,9 +98,11 @@ def _merged_sums(tables: Sequence[pl.DataFrame], keys: list[str]) -> pl.DataFram
     )
 
 
-def _sums(rows: pl.DataFrame, fact: str, keys: list[str]) -> pl.DataFrame:
+def _sums(rows: pl.DataFrame, fact: str, keys: list[str], wanted: frozenset[str]) -> pl.DataFrame:
     own = {
-        name: measure.aggregate().cast(pl.Int64) for name, measure in MEASURES.items() if measure.fact == fact
+        name: measure.aggregate().cast(pl.Int64)
+        for name, measure in MEASURES.items()
+        if measure.fact == fact and name in wanted
     }
     return rows.group_by(keys).agg(**own)
 

@@ -17,6 +17,20 @@ Clock = Literal["wall", "window", "shift"]
 Level = Literal["turn", "first_turn", "message", "peer_day"]
 Lookup = Literal["asof", "covering", "first", "same_day"]
 
+RULES = ("order_first", "order", "payment", "memo")
+"""Attribution rules (绩效判定规则), which a report chooses whatever the profile."""
+LABELS = {
+    "excluded": "指定订单不算业绩",
+    "unpaid": "未付款",
+    "one_agent": "本人下单本人付款",
+    "two_agents": "本人下单他人付款",
+    "order_agent_only": "落实下单",
+    "won_at_payment": "静默下单落实付款",
+    "followed_up": "全静默跟进",
+    "silent": "全静默",
+}
+"""What happened around an order (definitions 56)."""
+
 CLOCKS: tuple[Clock, ...] = ("wall", "window", "shift")
 LOOKUPS: tuple[Lookup, ...] = ("asof", "covering", "first", "same_day")
 

@@ -84,7 +84,7 @@ def load(config: Config, first_day: int, last_day: int) -> Roster:
     whole = [(work.shop, work.agent, work.shift, work.begin, work.end) for work in works]
     shifts = pl.DataFrame(whole, schema=SHIFTS, orient="row").unique()
     return Roster(
-        ranges=_united(pl.DataFrame(spans, schema=RANGES, orient="row")),
+        ranges=united(pl.DataFrame(spans, schema=RANGES, orient="row")),
         shifts=shifts.sort("shop", "agent", "begin", "shift", "end"),
         labels=_disjoint(shifts, ["shop", "agent"]).select(*SHIFTS),
         shop_labels=_disjoint(shifts, ["shop"]).select(*SHOP_LABELS),
@@ -252,7 +252,7 @@ def _sheet_entries(
             yield entry, shifts
 
 
-def _united(spans: pl.DataFrame) -> pl.DataFrame:
+def united(spans: pl.DataFrame) -> pl.DataFrame:
     """The union of intervals per agent: disjoint, touching ones made one."""
     agent = ["shop", "agent"]
     ordered = spans.sort(*agent, "begin")

@@ -9,22 +9,41 @@ import polars as pl
 from cslog import clock
 from cslog.clock import Period
 
-DIMENSIONS = ("shop", "agent", "day", "hour", "week", "month")
+DIMENSIONS = ("shop", "agent", "team", "shift", "day", "hour", "week", "month")
 """What a report can be split by; the shop always is."""
 
+_STAFF = ("agent", "team", "shift")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Split:
-    """The rows of a report: the dimensions beside the shop, in order, over the days of a period."""
+    """The rows of a report: the dimensions beside the shop, in order, over the days of a period.
+
+    ``teams``: shop, agent, team, one row per agent. ``shifts``: shop, agent, shift, begin, end, disjoint per
+    agent; ``shop_shifts`` the same without agent, for what nobody did (definitions 45, 46).
+    """
 
     dimensions: tuple[str, ...]
     period: Period
     day_cut_s: int
+    teams: pl.DataFrame | None = None
+    shifts: pl.DataFrame | None = None
+    shop_shifts: pl.DataFrame | None = None
 
     @property
     def by_agent(self) -> bool:
         """Whether rows are split by agent; only then are people counted once per agent."""
         return "agent" in self.dimensions
+
+    @property
+    def by_team(self) -> bool:
+        """Whether rows are split by team."""
+        return "team" in self.dimensions
+
+    @property
+    def by_shift(self) -> bool:
+        """Whether rows are split by shift."""
+        return "shift" in self.dimensions
 
     @property
     def keys(self) -> list[str]:
@@ -33,28 +52,67 @@ class Split:
 
     @property
     def time_keys(self) -> list[str]:
-        """Grouping columns without the agent."""
-        return [key for key in self.keys if key != "by_agent"]
+        """Grouping columns without those that say who."""
+        return [key for key in self.keys if key.removeprefix("by_") not in _STAFF]
 
-    def keyed(self, frame: pl.DataFrame, day: pl.Expr, at: pl.Expr) -> pl.DataFrame:
-        """``frame`` with the key columns; rows outside the period, or of no agent when split by agent, left out."""
-        frame = frame.with_columns(by_shop=pl.col("shop"), _day=day).filter(
+    @property
+    def staff_keys(self) -> list[str]:
+        """The shop and the grouping columns that say who."""
+        return ["by_shop", *(key for key in self.keys if key.removeprefix("by_") in _STAFF)]
+
+    def keyed(
+        self, frame: pl.DataFrame, day: pl.Expr, at: pl.Expr, who: str | None = "agent"
+    ) -> pl.DataFrame:
+        """``frame`` with the key columns; rows outside the period are left out.
+
+        ``who`` is the column of the agent whose team and shift a row belongs to, None for what nobody did.
+        """
+        frame = frame.with_columns(by_shop=pl.col("shop"), _at=at)
+        return self.by_time(self._with_staff(frame, who), day, at).drop("_at")
+
+    def by_time(self, frame: pl.DataFrame, day: pl.Expr, at: pl.Expr) -> pl.DataFrame:
+        """``frame`` with the key columns that say when; rows outside the period are left out."""
+        frame = frame.with_columns(_day=day).filter(
             pl.col("_day").is_between(self.period.first_day, self.period.last_day)
         )
         columns: dict[str, pl.Expr] = {}
         for name in self.dimensions:
-            if name == "agent":
-                columns["by_agent"] = pl.col("agent") if "agent" in frame.columns else pl.lit(None, pl.String)
-            elif name == "day":
+            if name == "day":
                 columns["by_day"] = pl.col("_day")
             elif name == "hour":
                 columns["by_hour"] = at.floordiv(clock.HOUR_SECONDS) % 24
-            else:
+            elif name not in _STAFF:
                 label = clock.week_label if name == "week" else clock.month_label
                 columns[f"by_{name}"] = pl.col("_day").replace_strict(
                     list(self.period.days), [label(d) for d in self.period.days], return_dtype=pl.String
                 )
         return frame.with_columns(**columns)
+
+    def _with_staff(self, frame: pl.DataFrame, who: str | None) -> pl.DataFrame:
+        agent = pl.col(who) if who else pl.lit(None, pl.String)
+        frame = frame.with_columns(_who=agent)
+        if self.by_agent:
+            frame = frame.with_columns(by_agent=pl.col("_who"))
+        if self.by_team:
+            assert self.teams is not None
+            teams = self.teams.rename({"agent": "_who", "team": "by_team"})
+            frame = frame.join(teams, on=["shop", "_who"], how="left", maintain_order="left")
+        if self.by_shift:
+            frame = self._with_shift(frame, who is not None)
+        return frame.drop("_who")
+
+    def _with_shift(self, frame: pl.DataFrame, of_agents: bool) -> pl.DataFrame:
+        shifts = self.shifts if of_agents else self.shop_shifts
+        assert shifts is not None
+        keys = ["shop", "_who"] if of_agents else ["shop"]
+        spans = shifts.rename({"agent": "_who"}) if of_agents else shifts
+        spans = spans.select(*keys, by_shift="shift", _begin="begin", _end="end").sort("_begin")
+        placed = frame.select(*keys, "_at").with_row_index("_row").sort("_at")
+        found = placed.join_asof(
+            spans, left_on="_at", right_on="_begin", by=keys, strategy="backward", check_sortedness=False
+        ).sort("_row")
+        inside = pl.col("_at") < pl.col("_end")
+        return frame.with_columns(found.select(pl.when(inside).then(pl.col("by_shift")).alias("by_shift")))
 
     def business_day(self, at: str) -> pl.Expr:
         """The business day of an instant column (kpi-spec T2)."""

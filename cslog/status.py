@@ -71,6 +71,9 @@ def status(store: Store) -> Status:
             pl.col("last_at").alias("last_message_at"),
             pl.col("days").list.len().fill_null(0).alias("days_covered"),
             pl.Series("days_missing", missing, dtype=pl.List(pl.String)),
+            pl.when(pl.col("asked") > 0)
+            .then(pl.col("inferred") / pl.col("asked"))
+            .alias("inferred_agents_rate"),
             pl.col("orders", "orders_with_chat", "orders_masked").fill_null(0),
         )
         ledger = snapshot.ledger()
@@ -97,6 +100,7 @@ def _no_shops() -> pl.DataFrame:
         schema={
             "shop": pl.String, "messages": pl.Int64, "buyers": pl.Int64, "first_message_at": pl.Int64,
             "last_message_at": pl.Int64, "days_covered": pl.Int64, "days_missing": pl.List(pl.String),
+            "inferred_agents_rate": pl.Float64,
             "orders": pl.Int64, "orders_with_chat": pl.Int64, "orders_masked": pl.Int64,
         }
     )  # fmt: skip

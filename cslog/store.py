@@ -95,7 +95,9 @@ class Snapshot:
         return pl.concat([whole, _fold(frame.join(refined, on=key, how="semi")).select(wanted)])
 
     def bounds(self) -> pl.DataFrame:
-        """Per shop: first and last second, number of messages and days with messages."""
+        """Per shop: first and last second, messages, days with messages, buyers; how many buyer messages there are
+        (``asked``) and for how many of them no export states the agent (``inferred``).
+        """
         return (
             self._scan("messages")
             .group_by("shop")
@@ -105,6 +107,10 @@ class Snapshot:
                 days=(pl.col("sent_at") // clock.DAY_SECONDS).unique().sort(),
                 messages=(~pl.col("refines")).sum(),
                 buyers=pl.col("buyer_key").n_unique(),
+                inferred=(
+                    pl.col("agent").is_null() & (pl.col("message_class") == int(schema.MessageClass.BUYER))
+                ).sum(),
+                asked=(pl.col("message_class") == int(schema.MessageClass.BUYER)).sum(),
             )
             .sort("shop")
             .collect()
@@ -126,6 +132,11 @@ class Snapshot:
         """The last message second of every shop (kpi-spec 2, Data end)."""
         ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()
         return dict(zip(ends["shop"], ends["sent_at"], strict=True))
+
+    def range_until(self, last_at: int) -> tuple[int, int]:
+        """The first message second of all shops, and ``last_at`` or that first one when it is later."""
+        first = self._scan("messages").select(pl.col("sent_at").min()).collect().item()
+        return (last_at, last_at) if first is None else (first, max(first, last_at))
 
     def order_versions(self) -> pl.LazyFrame:
         """All distinct versions of all orders, as schema.ORDERS."""

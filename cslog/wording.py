@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import polars as pl
 
-from cslog.profile import Profile
+from cslog.profile import LABELS, Profile
+
+_LOOKUPS = {
+    "asof": "last",
+    "first": "first",
+    "same_day": "last of the same day's",
+    "covering": "covering or last ended",
+}
 
 
 def words(fact: str, rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]:
     """``at``, ``what`` and ``why`` of the rows of one fact table."""
-    if fact == "turns":
+    if fact in ("turns", "nights"):
         late = pl.format("unanswered in time, the agent wrote after {} s (超时)", "late_s")
-        waited = pl.format("answered after {} s", "wait_s")
+        plain = pl.format("answered after {} s", "wait_s")
+        on_duty = pl.format("answered after {} s on duty ({} s by the clock)", "wait_s", "raw_wait_s")
+        waited = pl.when(pl.col("wait_s") == pl.col("raw_wait_s")).then(plain).otherwise(on_duty)
         what = pl.coalesce(waited, late, pl.lit("unanswered (未回复)"))
         first = (
             pl.when("first").then(pl.lit("first turn of the day (首响)")).otherwise(pl.lit("further turn"))
@@ -31,7 +40,7 @@ def words(fact: str, rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]
         }
     if fact in ("units", "peer_days"):
         return {"at": pl.coalesce("asked_at", "first_at"), **_people_words(rows, profile)}
-    if fact == "sessions":
+    if fact in ("sessions", "concurrent"):
         return {
             "at": pl.col("first_at"),
             "what": pl.format("session of {} s", pl.col("last_at") - pl.col("first_at")),
@@ -42,6 +51,13 @@ def words(fact: str, rows: pl.DataFrame, profile: Profile) -> dict[str, pl.Expr]
         return {
             "at": pl.col("at"),
             "what": pl.when("from_buyer").then(pl.lit("buyer message")).otherwise(said),
+            "why": pl.lit(""),
+        }
+    if fact == "questions":
+        answered = pl.format("question answered after {} s", "wait_s")
+        return {
+            "at": pl.col("at"),
+            "what": pl.coalesce(answered, pl.lit("question never answered (未回复)")),
             "why": pl.lit(""),
         }
     if fact == "autos":
@@ -94,7 +110,9 @@ def _order_words(profile: Profile) -> dict[str, pl.Expr]:
     return {
         "what": pl.format("order {} of {}, created {}, paid {}", "order_id", money, created, paid),
         "why": pl.format(
-            "last chat within {} h: {} at creation, {} at payment; credited to {}",
+            "{}; {} chat within {} h: {} at creation, {} at payment; credited to {}",
+            pl.col("label").replace(LABELS),
+            pl.lit(_LOOKUPS[profile.lookup]),
             pl.lit(profile.lookback_s // 3600),
             pl.col("order_agent").fill_null(nobody),
             pl.col("payment_agent").fill_null(nobody),

@@ -96,7 +96,7 @@ def test_kpi_json(store):
     assert done.returncode == 0
     report = json.loads(done.stdout)
     head = {
-        "period", "by", "profile", "attribution", "store_version", "as_of", "cslog_version", "config_hash", "warnings",
+        "period", "by", "profile", "clock", "attribution", "lookup", "store_version", "as_of", "cslog_version", "config_hash", "warnings",
         "rows",
     }  # fmt: skip
     assert set(report) == head

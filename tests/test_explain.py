@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
 import pytest
 import worlds
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 
-from cslog import answer, compute, explain, kpi, profile
+from cslog import answer, compute, config, explain, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
 from cslog.errors import UsageError
@@ -40,6 +41,13 @@ def value_of(metric: Metric, rows: pl.DataFrame):
         return rows["at"].max()
     if metric.denominator is None:
         return above
+    if metric.mean_of_agents:
+        means = [
+            Fraction(own["numerator"].sum(), own["denominator"].sum())
+            for _, own in rows.filter(pl.col("agent").is_not_null()).group_by("agent")
+            if own["denominator"].sum()
+        ]
+        return float(sum(means, Fraction()) / len(means)) if means else None
     if below == 0:
         return None
     if metric.unit == "CNY":
@@ -47,21 +55,25 @@ def value_of(metric: Metric, rows: pl.DataFrame):
     return above / below
 
 
-def assert_adds_up(store, question: answer.Question, row: dict, hour: int | None) -> None:
+def assert_adds_up(
+    store, question: answer.Question, row: dict, where: dict | None = None, counting=CHITU, settled=None
+) -> None:
     keys = [metric.key for metric in EXPLAINABLE]
-    for found in explain.explain(keys, question, hour, store, CHITU, Config()):
+    for found in explain.explain(keys, question, where or {}, store, counting, settled or Config()):
         metric = found.metric
         assert found.value == row[metric.key]
         if found.immature:
             assert found.value is None
         elif metric.key in ("max_concurrent", "avg_concurrent"):
             assert found.rows.height > 0 or not found.value  # a sweep, not a sum
-        elif not (metric.shop_rows_only and question.agents):
+        elif found.value is None and metric.shop_rows_only | metric.mean_of_agents:
+            assert question.agents or metric.mean_of_agents or "team" in (where or {})
+        else:
             assert value_of(metric, found.rows) == found.value, metric.key
 
 
 def explained(key: str, question: answer.Question, store) -> explain.Explanation:
-    (found,) = explain.explain([key], question, None, store, CHITU, Config())
+    (found,) = explain.explain([key], question, {}, store, CHITU, Config())
     return found
 
 
@@ -74,7 +86,7 @@ def sample(tmp_path_factory):
 def test_every_figure_of_the_sample_adds_up(sample, agents):
     question = answer.Question(NOVEMBER, by=("agent",) if agents else ("shop",), agents=agents)
     (row,) = kpi.report(question, sample, CHITU, Config()).frame.rows(named=True)
-    assert_adds_up(sample, question, row, None)
+    assert_adds_up(sample, question, row)
 
 
 def test_an_hour_adds_up(sample):
@@ -82,11 +94,11 @@ def test_an_hour_adds_up(sample):
     rows = kpi.report(question, sample, CHITU, Config()).frame
     for hour in (10, 20):
         (row,) = rows.filter(pl.col("hour") == hour).rows(named=True)
-        assert_adds_up(sample, question, row, hour)
+        assert_adds_up(sample, question, row, {"hour": hour})
 
 
 @settings(max_examples=max(EXAMPLES // 12, 4), suppress_health_check=list(HealthCheck))
-@given(worlds.worlds(), st.booleans(), st.sampled_from(answer.RULES))
+@given(worlds.worlds(), st.booleans(), st.sampled_from(profile.RULES))
 def test_random_months_add_up(world, by_agent, rule):
     exports, order_rows = world
     late = worlds.BEGIN + 40 * worlds.DAY
@@ -102,7 +114,36 @@ def test_random_months_add_up(world, by_agent, rule):
             own = answer.Question(
                 WHOLE, attribution=rule, as_of=late, agents=(row["agent"],) if by_agent else ()
             )
-            assert_adds_up(store, own, row, None)
+            assert_adds_up(store, own, row)
+
+
+@settings(max_examples=max(EXAMPLES // 6, 6), suppress_health_check=list(HealthCheck))
+@given(
+    worlds.settled_worlds(),
+    st.sampled_from([("agent",), ("shop",), ("team",), ("shift",), ("agent", "shift"), ("team", "hour")]),
+    st.sampled_from(profile.RULES),
+)
+def test_random_settled_months_add_up(world, by, rule):
+    """Under every profile, clock, filter and rule, for the rows of teams and shifts too."""
+    exports, order_rows, of_shop, base, changes = world
+    assume(of_shop["teams"] or "team" not in by)
+    assume(of_shop["duties"] or not ("shift" in by or changes.get("clock") == "shift"))
+    late = worlds.BEGIN + 40 * worlds.DAY
+    with tempfile.TemporaryDirectory() as name:
+        written = worlds.write_files(Path(name) / "in", exports, order_rows)
+        assume(written)
+        file = Path(name) / "cslog.toml"
+        file.write_text(worlds.config_of(of_shop, changes, base), encoding="utf-8")
+        settled = config.load(str(file))
+        counting = profile.load("ours" if changes else base, settled.profiles)
+        store = store_of(Path(name), written, settled)
+        question = answer.Question(WHOLE, by=by, attribution=rule, as_of=late)
+        for row in kpi.report(question, store, counting, settled).frame.rows(named=True)[:3]:
+            where = {dimension: row[dimension] for dimension in by if dimension not in ("shop", "agent")}
+            own = answer.Question(
+                WHOLE, attribution=rule, as_of=late, agents=(row["agent"],) if "agent" in by else ()
+            )
+            assert_adds_up(store, own, row, where, counting, settled)
 
 
 def test_every_row_names_its_place_in_a_file(sample):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,18 +167,17 @@ def test_split_of_the_buyers(world, by, cuts):
             return
         store = ingested(Path(name) / "store", written)
         snapshot = store.snapshot()
-        ends = kpi.plan(answer.Question(WHOLE, by=by), snapshot, counting, Config())[0].data_ends
+        planned = kpi.plan(answer.Question(WHOLE, by=by), snapshot, counting, Config())[0]
+        ends = planned.circumstances.data_ends
         bounds = [-(2**63) - 1, *sorted(set(cuts)), 2**63 - 1]
 
         def task(low: int, high: int) -> compute.Task:
-            return compute.Task(
-                str(snapshot.folder), 1, split, counting, "order_first", None, ends, None, low, high
-            )
+            return replace(planned, split=split, low_key=low, high_key=high)
 
         pieces = [compute.partial_of(task(low + 1, high)) for low, high in itertools.pairwise(bounds)]
         whole = partials.merge([compute.partial_of(task(-(2**63), 2**63 - 1))], split)
-    expected = metrics.finalize(whole, split, ends)
-    assert metrics.finalize(partials.merge(pieces[::-1], split), split, ends).equals(expected)
+    expected = metrics.finalize(whole, split, counting, ends)
+    assert metrics.finalize(partials.merge(pieces[::-1], split), split, counting, ends).equals(expected)
 
 
 def test_orders_fold_in_any_order():

@@ -35,4 +35,4 @@ def _root(
     pass
 
 
-from cslog.commands import figures, files, roster, setup, store  # noqa: E402, F401  (each registers its commands)
+from cslog.commands import crediting, figures, files, roster, setup, store, worklists  # noqa: E402, F401  (each registers its own)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cslog.commands import app
 from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
+
+if TYPE_CHECKING:
+    from cslog.clock import Period
+    from cslog.config import Config
+    from cslog.profile import Profile
 
 # Options that kpi and explain share: a cell is explained by the words that the report was asked by.
 Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")]
@@ -18,13 +23,30 @@ Last = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="La
 ProfileName = Annotated[str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")]
 Attribution = Annotated[
     str,
-    typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment."),
+    typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment, memo."),
+]
+ClockName = Annotated[
+    str | None,
+    typer.Option("--clock", help="Which time counts (计时): wall, window, shift; else the profile's."),
+]
+LookupName = Annotated[
+    str | None,
+    typer.Option("--lookup", help="Who was with the buyer (判定方式): asof, covering, first, same_day."),
 ]
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
 ]
 Version = Annotated[int | None, typer.Option("--version", help="An older store version; see `cslog status`.")]
+
+
+def counted_by(name: str, clock: str | None, lookup: str | None, settings: Config, period: Period) -> Profile:
+    """The profile of these options, in the version that is valid when the period begins."""
+    from cslog import clock as clocks
+    from cslog import profile
+
+    found = profile.load(name, settings.profiles, clocks.date_of(period.first_day))
+    return found.with_clock(clock).with_lookup(lookup)
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -40,10 +62,15 @@ def kpi(
     first: First = None,
     last: Last = None,
     by: Annotated[
-        str, typer.Option("--by", help="Rows (维度), a comma list of shop, agent, day, hour, week, month.")
+        str,
+        typer.Option(
+            "--by", help="Rows (维度), a comma list of shop, agent, team, shift, day, hour, week, month."
+        ),
     ] = "agent",
     profile: ProfileName = "chitu",
+    clock: ClockName = None,
     attribution: Attribution = "order_first",
+    lookup: LookupName = None,
     shop: Annotated[
         list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")
     ] = None,
@@ -58,24 +85,24 @@ def kpi(
     version: Version = None,
 ) -> None:
     """The figures of a period (客服绩效): responses, conversion, sales, per agent or as --by says."""
-    from cslog import answer, clock
+    from cslog import answer
+    from cslog import clock as clocks
     from cslog import kpi as library
-    from cslog import profile as profiles
     from cslog.report import figures
 
     session.wanted_format()
     settings = session.settings()
     question = answer.Question(
-        period=clock.Period.of(month, day, first, last),
+        period=clocks.Period.of(month, day, first, last),
         by=_names(by),
         attribution=attribution,
         shops=tuple(shop or ()),
         agents=tuple(agent or ()),
         metrics=_names(metrics),
-        as_of=clock.parse_instant(as_of, "--as-of") if as_of else None,
+        as_of=clocks.parse_instant(as_of, "--as-of") if as_of else None,
         version=version,
     )
-    counting = profiles.load(profile)
+    counting = counted_by(profile, clock, lookup, settings, question.period)
     with session.progress("computing") as on_done:
         result = library.report(question, session.open_store(settings), counting, settings, on_done)
     session.show(figures.sheet_of(result, session.headings(settings)), settings)
@@ -101,6 +128,12 @@ def explain(
     hour: Annotated[
         int | None, typer.Option("--hour", min=0, max=23, help="The row's clock hour (小时).")
     ] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", help='The row\'s team (小组); "" for the row without one.')
+    ] = None,
+    shift: Annotated[
+        str | None, typer.Option("--shift", help='The row\'s shift (班次); "" for the row off shift.')
+    ] = None,
     buyer: Annotated[
         str | None,
         typer.Option(
@@ -108,14 +141,16 @@ def explain(
         ),
     ] = None,
     profile: ProfileName = "chitu",
+    clock: ClockName = None,
     attribution: Attribution = "order_first",
+    lookup: LookupName = None,
     as_of: AsOf = None,
     version: Version = None,
 ) -> None:
     """Why this number (数字从何而来): the turns, people, messages or orders behind one cell, with file and line."""
-    from cslog import answer, clock
+    from cslog import answer
+    from cslog import clock as clocks
     from cslog import explain as library
-    from cslog import profile as profiles
     from cslog.report import explanation
 
     if (metric is None) == (buyer is None):
@@ -125,16 +160,21 @@ def explain(
         )
     settings = session.settings()
     question = answer.Question(
-        period=clock.Period.of(month, day, first, last),
+        period=clocks.Period.of(month, day, first, last),
         attribution=attribution,
         shops=(shop,) if shop else (),
         agents=(agent,) if agent else (),
-        as_of=clock.parse_instant(as_of, "--as-of") if as_of else None,
+        as_of=clocks.parse_instant(as_of, "--as-of") if as_of else None,
         version=version,
     )
-    counting, store = profiles.load(profile), session.open_store(settings)
+    counting = counted_by(profile, clock, lookup, settings, question.period)
+    store = session.open_store(settings)
     if metric is not None:
-        (found,) = library.explain([metric], question, hour, store, counting, settings)
+        where: dict[str, Any] = {} if hour is None else {"hour": hour}
+        where |= {
+            name: value or None for name, value in (("team", team), ("shift", shift)) if value is not None
+        }
+        (found,) = library.explain([metric], question, where, store, counting, settings)
         session.show(explanation.of_cell(found, question), settings)
     elif buyer is not None:
         session.show(
@@ -162,4 +202,5 @@ def profiles(
     from cslog import profile
     from cslog.report import tables
 
-    session.show(tables.profiles(profile.available()), session.settings())
+    settings = session.settings()
+    session.show(tables.profiles(profile.available(settings.profiles)), settings)

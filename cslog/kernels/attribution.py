@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cslog.kernels.signatures import I8, I32, I64, INT
+from cslog.kernels.signatures import BOOL, I8, I32, I64, INT
 
 DAY = 86_400
+
+EXCLUDED = -3  # credited to nobody, and not the agent's who talked about it (definitions 52)
 
 # Bits of an inquiry outcome.
 AFTER_SALE, ASSIST, ORDERED_SAME_DAY, ORDERED, PAID_SAME_DAY, PAID_NEXT_DAY, PAID, LOST, ORDER_LOST = (
@@ -38,25 +40,62 @@ def eligible_rows(event_row, event_type, event_peer_day, received):  # type: ign
     return np.sort(rows[:count])
 
 
-@njit([(I64, I64, I32, I64, I64, INT)], cache=True, nogil=True)
-def agents_at(starts, at, agent, buyer, instant, lookback):  # type: ignore[no-untyped-def]
-    """Agent of the latest eligible message of ``buyer`` with time ≤ ``instant``, at most ``lookback`` s old.
+@njit([(I64, I64, I32, I64, I64, I64, BOOL)], cache=True, nogil=True)
+def agents_at(starts, at, agent, buyer, earliest, latest, pick_first):  # type: ignore[no-untyped-def]
+    """Agent of the last (or first) eligible message of ``buyer`` with ``earliest`` ≤ time ≤ ``latest``.
 
     ``starts``, ``at``, ``agent``: eligible messages grouped by buyer, ordered by (time, rank).
-    ``instant`` < 0 and ``buyer`` < 0 give -1.
+    ``latest`` < 0 and ``buyer`` < 0 give -1.
+    """
+    result = np.full(latest.size, -1, np.int32)
+    for i in range(latest.size):
+        if latest[i] < 0 or buyer[i] < 0:
+            continue
+        low, high = starts[buyer[i]], starts[buyer[i] + 1]
+        if pick_first:
+            position = low + np.searchsorted(at[low:high], earliest[i], side="left")
+        else:
+            position = low + np.searchsorted(at[low:high], latest[i], side="right") - 1
+        if low <= position < high and earliest[i] <= at[position] <= latest[i]:
+            result[i] = agent[position]
+    return result
+
+
+@njit([(I64, I64, I64, I32, I64, I64, I64, I64)], cache=True, nogil=True)
+def agents_covering(starts, first, last, agent, buyer, instant, earliest, not_begun):  # type: ignore[no-untyped-def]
+    """Agent of the chat span that covers ``instant``, else of the span that ended last before it (lookup
+    ``covering``).
+
+    ``starts``, ``first``, ``last``, ``agent``: spans grouped by buyer, those whose last message comes later
+    behind. Of spans that cover, and of those that ended at or after ``earliest``, the one with the latest end,
+    then the latest beginning, wins. Spans that begin at or before ``not_begun`` do not count.
     """
     result = np.full(instant.size, -1, np.int32)
     for i in range(instant.size):
         if instant[i] < 0 or buyer[i] < 0:
             continue
-        low, high = starts[buyer[i]], starts[buyer[i] + 1]
-        position = low + np.searchsorted(at[low:high], instant[i], side="right") - 1
-        if position >= low and instant[i] - at[position] <= lookback:
-            result[i] = agent[position]
+        best, best_covers = -1, False
+        for span in range(starts[buyer[i]], starts[buyer[i] + 1]):
+            if first[span] > instant[i] or first[span] <= not_begun[i]:
+                continue
+            covers = instant[i] < last[span]
+            if not covers and not earliest[i] <= last[span] <= instant[i]:
+                continue
+            if best >= 0:
+                if best_covers and not covers:
+                    continue
+                if best_covers == covers:
+                    if last[span] < last[best]:
+                        continue
+                    if last[span] == last[best] and first[span] < first[best]:
+                        continue
+            best, best_covers = span, covers
+        if best >= 0:
+            result[i] = agent[best]
     return result
 
 
-@njit([(I64, I64, I32, I64, I64, I64, I64, I32, INT, INT, INT, INT)], cache=True, nogil=True)
+@njit([(I64, I64, I32, I64, I64, I64, I64, I64, I32, INT, INT, INT, INT)], cache=True, nogil=True)
 def inquiry_outcomes(  # type: ignore[no-untyped-def]
     buyer,
     day,
@@ -65,6 +104,7 @@ def inquiry_outcomes(  # type: ignore[no-untyped-def]
     order_starts,
     created,
     paid,
+    bought,
     credited,
     day_cut,
     after_sale_days,
@@ -73,7 +113,8 @@ def inquiry_outcomes(  # type: ignore[no-untyped-def]
 ):
     """Outcome bits of each peer-day (``buyer``, ``day``, ``agent``; ``asked``: its first buyer message).
 
-    ``order_starts``, ``created``, ``paid`` (-1: unpaid), ``credited`` (-1: nobody): orders grouped by buyer.
+    ``order_starts``, ``created``, ``paid`` (-1: unpaid), ``bought`` (what makes a later chat after-sale, the
+    payment or the shipment; -1: none), ``credited`` (-1: nobody, EXCLUDED): orders grouped by buyer.
     """
     outcome = np.zeros(buyer.size, np.int64)
     for i in range(buyer.size):
@@ -81,7 +122,7 @@ def inquiry_outcomes(  # type: ignore[no-untyped-def]
         prior, related, foreign, finished = False, 0, 0, False
         bits = 0
         for o in range(order_starts[buyer[i]], order_starts[buyer[i] + 1]):
-            if paid[o] >= 0 and asked_at - after_sale_days * DAY <= paid[o] < asked_at:
+            if bought[o] >= 0 and asked_at - after_sale_days * DAY <= bought[o] < asked_at:
                 prior = True
             created_day = (created[o] - day_cut) // DAY
             after = created[o] >= asked_at and created_day < day[i] + order_days
@@ -91,7 +132,7 @@ def inquiry_outcomes(  # type: ignore[no-untyped-def]
             if not (after or pending):
                 continue
             related += 1
-            if credited[o] >= 0 and credited[o] != agent[i]:
+            if credited[o] != -1 and credited[o] != agent[i]:
                 foreign += 1
             if after:
                 bits |= 8

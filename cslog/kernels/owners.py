@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cslog.kernels.signatures import BOOL, I8, I32, I64, INT
+from cslog.kernels.duty import elapsed_at
+from cslog.kernels.signatures import BOOL, I8, I32, I32_2, I64, INT
 
 DAY = 86_400
 
@@ -71,42 +72,96 @@ def infer_owners(starts, at, who, agent, exporter, target, gap):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def _is_over(previous, now, gap, day_cut):  # type: ignore[no-untyped-def]
-    """Whether a turn open at ``previous`` is closed by ``now``: by silence, or without ``gap`` by the day's end."""
-    if gap > 0:
-        return now - previous >= gap
-    return (previous - day_cut) // DAY != (now - day_cut) // DAY
+def _is_over(opened_at, previous, now, number, duty_starts, duty_begin, duty_end, duty_before, gap, day_cut):  # type: ignore[no-untyped-def]
+    """Whether a turn whose thread was silent since ``previous`` is over at ``now``.
+
+    By silence in the agent's own time; a rostered agent's also by its age; without ``gap`` by the day's end.
+    """
+    if gap == 0:
+        return (previous - day_cut) // DAY != (now - day_cut) // DAY
+    silence = elapsed_at(number, now, duty_starts, duty_begin, duty_end, duty_before) - elapsed_at(
+        number, previous, duty_starts, duty_begin, duty_end, duty_before
+    )
+    return silence >= gap or (number >= 0 and now - opened_at >= DAY)
 
 
 @njit(cache=True, nogil=True)
-def _open_turn(begin, marker, at, who, owner, voided, reopened, agent, gap, day_cut):  # type: ignore[no-untyped-def]
+def _open_turn(  # type: ignore[no-untyped-def]
+    begin,
+    marker,
+    at,
+    who,
+    owner,
+    voided,
+    reopened,
+    agent,
+    number,
+    duty_starts,
+    duty_begin,
+    duty_end,
+    duty_before,
+    gap,
+    day_cut,
+):
     """Row at which the turn of ``agent`` opened that is still open at ``marker``; -1 when there is none."""
     opened = -1
     previous = -1
-    for i in range(begin, marker):
-        mine = (who[i] != 2 and owner[i] == agent) or (who[i] == 2 and reopened[i] == agent)
+    for i in range(begin, marker + 1):
+        mine = (who[i] != 2 and owner[i] == agent) or (who[i] == 2 and reopened[i] == agent) or i == marker
         if who[i] == 2 and voided[i] == agent:
             opened = -1
         if not mine:
             continue
-        if previous >= 0 and _is_over(at[previous], at[i], gap, day_cut):
+        if opened >= 0 and _is_over(
+            at[opened],
+            at[previous],
+            at[i],
+            number,
+            duty_starts,
+            duty_begin,
+            duty_end,
+            duty_before,
+            gap,
+            day_cut,
+        ):
             opened = -1
+        if i == marker:
+            break
         if who[i] == 1:
             opened = -1
         elif opened < 0:
             opened = i
         previous = i
-    if previous >= 0 and _is_over(at[previous], at[marker], gap, day_cut):
-        return -1
     return opened
 
 
-@njit([(I64, I64, I8, I32, I32, I32, INT, INT, BOOL)], cache=True, nogil=True)
-def transfer_effects(starts, at, who, owner, origin, target, gap, day_cut, neutral):  # type: ignore[no-untyped-def]
+@njit(
+    [(I64, I64, I8, I32, I32, I32, I32, I32_2, I64, I64, I64, I64, INT, INT, BOOL)],
+    cache=True,
+    nogil=True,
+)
+def transfer_effects(  # type: ignore[no-untyped-def]
+    starts,
+    at,
+    who,
+    owner,
+    origin,
+    target,
+    buyer_shop,
+    roster_of,
+    duty_starts,
+    duty_begin,
+    duty_end,
+    duty_before,
+    gap,
+    day_cut,
+    neutral,
+):
     """For every marker row: the agent whose open turn it voids and the agent for whom it re-opens (-1: none).
 
     Without ``neutral`` nothing happens (profile ``transfer = strict``). ``gap`` 0 means that the end of
-    the day closes a turn, not silence.
+    the day closes a turn, not silence. ``roster_of`` (shops × agents) holds roster numbers (kernels.duty),
+    ``buyer_shop`` the shop of each buyer.
     """
     voided = np.full(at.size, -1, np.int32)
     reopened = np.full(at.size, -1, np.int32)
@@ -115,23 +170,52 @@ def transfer_effects(starts, at, who, owner, origin, target, gap, day_cut, neutr
     for buyer in range(starts.size - 1):
         begin, end = starts[buyer], starts[buyer + 1]
         for marker in range(begin, end):
-            if (
-                who[marker] != 2
-                or origin[marker] < 0
-                or target[marker] < 0
-                or origin[marker] == target[marker]
-            ):
+            leaving, taking = origin[marker], target[marker]
+            if who[marker] != 2 or leaving < 0 or taking < 0 or leaving == taking:
                 continue
-            opened = _open_turn(begin, marker, at, who, owner, voided, reopened, origin[marker], gap, day_cut)
+            opened = _open_turn(
+                begin,
+                marker,
+                at,
+                who,
+                owner,
+                voided,
+                reopened,
+                leaving,
+                roster_of[buyer_shop[buyer], leaving],
+                duty_starts,
+                duty_begin,
+                duty_end,
+                duty_before,
+                gap,
+                day_cut,
+            )
             if opened < 0:
                 continue
             answered = False
             for i in range(opened, marker):
-                if who[i] == 1 and owner[i] == target[marker]:
+                if who[i] == 1 and owner[i] == taking:
                     answered = True
             if answered:
                 continue
-            voided[marker] = origin[marker]
-            if _open_turn(begin, marker, at, who, owner, voided, reopened, target[marker], gap, day_cut) < 0:
-                reopened[marker] = target[marker]
+            held = _open_turn(
+                begin,
+                marker,
+                at,
+                who,
+                owner,
+                voided,
+                reopened,
+                taking,
+                roster_of[buyer_shop[buyer], taking],
+                duty_starts,
+                duty_begin,
+                duty_end,
+                duty_before,
+                gap,
+                day_cut,
+            )
+            voided[marker] = leaving
+            if held < 0:
+                reopened[marker] = taking
     return voided, reopened

@@ -6,6 +6,7 @@ from numba import types
 
 I8 = types.Array(types.int8, 1, "C", readonly=True)
 I32 = types.Array(types.int32, 1, "C", readonly=True)
+I32_2 = types.Array(types.int32, 2, "C", readonly=True)
 I64 = types.Array(types.int64, 1, "C", readonly=True)
 INT = types.int64
 BOOL = types.boolean

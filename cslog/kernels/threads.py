@@ -4,6 +4,8 @@ sessions and peer-days (kpi-spec 2, reference code ``turns``, ``sessions``, ``pe
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -13,9 +15,6 @@ DAY = 86_400
 
 # Events of a thread.
 BUYER, STAFF, VOID, REOPEN = 0, 1, 2, 3
-
-# Classes of a peer-day.
-RECEIVED, UNREPLIED, EMPTY, MONOLOGUE, SPILL = 0, 1, 2, 3, 4
 
 
 @njit([(I64, I8, I32, I32, I32)], cache=True, nogil=True)
@@ -83,36 +82,92 @@ def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-unty
     )
 
 
-@njit([(I64, I64, I8, I8, I32, I64, INT, INT, INT, INT, INT, INT, INT)], cache=True, nogil=True)
+class Turns(NamedTuple):
+    """One entry per turn. -1 stands for none; ``late`` -2: no further message of the thread is known.
+
+    ``event`` is the one it opened with, ``started_by`` (BUYER, STAFF) began the session.
+    """
+
+    thread: np.ndarray
+    peer_day: np.ndarray
+    event: np.ndarray
+    opened: np.ndarray
+    reply: np.ndarray
+    late: np.ndarray
+    first: np.ndarray
+    started_by: np.ndarray
+
+
+class Sessions(NamedTuple):
+    """One entry per session; the peer-day is that of its first message."""
+
+    thread: np.ndarray
+    peer_day: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+class PeerDays(NamedTuple):
+    """One entry per (thread, day). ``asked``: its first buyer message or re-opening, -1 without one.
+
+    ``visible``: 1 when any message has a visible content; ``carried``: 1 when its first buyer message
+    continues an older session; ``own_session``: 1 when a session began in it; ``answered``: 1 when one of
+    its turns was.
+    """
+
+    thread: np.ndarray
+    day: np.ndarray
+    buyer_messages: np.ndarray
+    staff_messages: np.ndarray
+    staff_characters: np.ndarray
+    asked: np.ndarray
+    first: np.ndarray
+    started_by: np.ndarray
+    visible: np.ndarray
+    answered: np.ndarray
+    own_session: np.ndarray
+    carried: np.ndarray
+    long_session: np.ndarray
+
+
+class EventNotes(NamedTuple):
+    """One entry per event: its peer-day and session, the next staff message of the thread (second, -1: none),
+    and whether it is a question: a buyer message or re-opening whose turn is neither void nor censored.
+    """
+
+    peer_day: np.ndarray
+    session: np.ndarray
+    reply: np.ndarray
+    question: np.ndarray
+
+
+@njit([(I64, I64, I64, I8, I8, I32, I64, I64, I64, INT, INT, INT, INT)], cache=True, nogil=True)
 def walk_threads(  # type: ignore[no-untyped-def]
     thread_starts,
     at,
+    elapsed,
     kind,
     visible,
     characters,
     data_end,
+    data_elapsed,
+    age_limit,
     max_wait,
     session_gap,
     day_cut,
-    slow_s,
     long_s,
-    window_from,
-    window_to,
 ):
-    """Turns, sessions and peer-days of all threads, by one pass over their events.
+    """Turns, sessions, peer-days and notes on the events of all threads, by one pass.
 
-    ``at``, ``kind`` (BUYER, STAFF, VOID, REOPEN), ``visible`` (0: blank text), ``characters`` per event;
-    ``data_end`` per thread; [``window_from``, ``window_to``) are the seconds of the clock's day in which
-    a turn must open to be slow. ``max_wait`` 0: silence never closes a turn, the end of the day does.
-
-    Returns (turn_thread, turn_peer_day, turn_open, turn_reply, turn_late, turn_first, turn_started_by),
-    (session_thread, session_peer_day, session_first, session_last), (peer-day columns, see the end) and
-    event_peer_day. -1 stands for none, a turn_late of -2 for "no further message of the thread is known";
-    ``started_by`` is BUYER or STAFF.
+    Per event: ``at``, ``elapsed`` (the same on the clock by which silence is measured, kernels.duty), ``kind``
+    (BUYER, STAFF, VOID, REOPEN), ``visible`` (0: blank text), ``characters``. Per thread: ``data_end`` on both
+    clocks, ``age_limit`` (seconds after which an open turn is over whatever the silence). ``max_wait`` 0:
+    silence never closes a turn, the end of the day does.
     """
     size = at.size
     turn_thread = np.empty(size, np.int64)
     turn_peer_day = np.empty(size, np.int64)
+    turn_event = np.empty(size, np.int64)
     turn_open = np.empty(size, np.int64)
     turn_reply = np.empty(size, np.int64)
     turn_late = np.empty(size, np.int64)
@@ -127,52 +182,60 @@ def walk_threads(  # type: ignore[no-untyped-def]
     sessions = 0
 
     event_peer_day = np.full(size, -1, np.int64)
+    event_session = np.full(size, -1, np.int64)
+    event_reply = np.full(size, -1, np.int64)
+    event_question = np.zeros(size, np.int8)
+
     day_thread = np.empty(size, np.int64)
     day_number = np.empty(size, np.int64)
     buyer_messages = np.zeros(size, np.int64)
     staff_messages = np.zeros(size, np.int64)
     staff_characters = np.zeros(size, np.int64)
-    buyer_first = np.full(size, -1, np.int64)  # first buyer message or re-opening
+    asked = np.full(size, -1, np.int64)
     first_at = np.zeros(size, np.int64)
     started_by = np.zeros(size, np.int8)
     any_visible = np.zeros(size, np.int8)
     answered = np.zeros(size, np.int8)
     own_session = np.zeros(size, np.int8)
-    carried = np.zeros(size, np.int8)  # its first buyer message continues an older session
-    slow_turns = np.zeros(size, np.int64)
+    carried = np.zeros(size, np.int8)
     long_session = np.zeros(size, np.int8)
     peer_days = 0
 
     gap = max_wait if max_wait > 0 else session_gap
     for thread in range(thread_starts.size - 1):
         begin, end = thread_starts[thread], thread_starts[thread + 1]
-        opened, opened_day, opened_by = -1, -1, 0
-        previous = -1
+        opened, opened_day, opened_by, opened_event = -1, -1, 0, -1
+        previous = -1  # the event before this one
+        unanswered = begin  # the first event whose next staff message is not known yet
         session_by, session_day = 0, -1
         last_turn_day = -1
         current = -1
         for i in range(begin, end):
             if kind[i] == 2:
+                if opened >= 0:
+                    event_question[opened_event:i] = 0
                 opened = -1
                 continue
             now = at[i]
             day = (now - day_cut) // DAY
             from_buyer = kind[i] != 1
-            new_session = previous < 0 or now - previous >= gap
+            new_session = previous < 0 or now - at[previous] >= gap
             if opened >= 0:
-                over = max_wait > 0 and new_session
-                if max_wait == 0 and day != (previous - day_cut) // DAY:
-                    over = True
+                if max_wait > 0:
+                    silence = elapsed[i] - elapsed[previous]
+                    over = silence >= max_wait or now - opened >= age_limit[thread]
+                else:
+                    over = day != (at[previous] - day_cut) // DAY
                 if over:
                     turn_thread[turns] = thread
                     turn_peer_day[turns] = opened_day
+                    turn_event[turns] = opened_event
                     turn_open[turns] = opened
                     turn_reply[turns] = -1
                     turn_late[turns] = -1 if from_buyer else now
                     turn_first[turns] = day_number[opened_day] != last_turn_day
                     turn_started_by[turns] = opened_by
                     last_turn_day = day_number[opened_day]
-                    slow_turns[opened_day] += window_from <= opened % DAY < window_to
                     turns += 1
                     opened = -1
             if current < 0 or day_number[current] != day:
@@ -194,92 +257,84 @@ def walk_threads(  # type: ignore[no-untyped-def]
             if now - session_first[sessions - 1] > long_s:
                 long_session[session_peer_day[sessions - 1]] = 1
             event_peer_day[i] = current
+            event_session[i] = sessions - 1
             if from_buyer:
+                event_question[i] = 1
                 if kind[i] == 0:
                     buyer_messages[current] += 1
                     any_visible[current] |= visible[i]
-                if buyer_first[current] < 0:
-                    buyer_first[current] = now
+                if asked[current] < 0:
+                    asked[current] = now
                     carried[current] = session_day < day
                 if opened < 0:
-                    opened, opened_day, opened_by = now, current, session_by
+                    opened, opened_day, opened_by, opened_event = now, current, session_by, i
             else:
+                event_reply[unanswered:i] = now
+                unanswered = i
                 staff_messages[current] += 1
                 staff_characters[current] += characters[i]
                 any_visible[current] |= visible[i]
                 if opened >= 0:
                     turn_thread[turns] = thread
                     turn_peer_day[turns] = opened_day
+                    turn_event[turns] = opened_event
                     turn_open[turns] = opened
                     turn_reply[turns] = now
                     turn_late[turns] = -1
                     turn_first[turns] = day_number[opened_day] != last_turn_day
                     turn_started_by[turns] = opened_by
                     last_turn_day = day_number[opened_day]
-                    slow_turns[opened_day] += (
-                        now - opened > slow_s and window_from <= opened % DAY < window_to
-                    )
                     answered[opened_day] = 1
                     turns += 1
                     opened = -1
-            previous = now
-        # An open turn at the end is unanswered, unless the data end before its wait could be over (censored).
-        if opened >= 0 and not (max_wait > 0 and data_end[thread] - previous < max_wait):
-            turn_thread[turns] = thread
-            turn_peer_day[turns] = opened_day
-            turn_open[turns] = opened
-            turn_reply[turns] = -1
-            turn_late[turns] = -2
-            turn_first[turns] = day_number[opened_day] != last_turn_day
-            turn_started_by[turns] = opened_by
-            slow_turns[opened_day] += window_from <= opened % DAY < window_to
-            turns += 1
-
-    category = np.empty(peer_days, np.int8)
-    continuation = np.zeros(peer_days, np.int8)
-    for p in range(peer_days):
-        if buyer_first[p] < 0 and own_session[p] == 0:
-            category[p] = 4
-        elif any_visible[p] == 0 and buyer_messages[p] + staff_messages[p] > 0:
-            category[p] = 2
-        elif buyer_first[p] < 0:
-            category[p] = 3
-        elif staff_messages[p] > 0 or answered[p] == 1:
-            category[p] = 0
-        else:
-            category[p] = 1
-        yesterday = p > 0 and day_thread[p - 1] == day_thread[p] and day_number[p - 1] == day_number[p] - 1
-        continuation[p] = carried[p] == 1 and yesterday and category[p - 1] == 0
+            previous = i
+        if opened >= 0:
+            # An open turn at the end is unanswered, unless the data end before its wait could be over (censored).
+            silence = data_elapsed[thread] - elapsed[previous]
+            if max_wait > 0 and silence < max_wait and data_end[thread] - opened < age_limit[thread]:
+                event_question[opened_event:end] = 0
+            else:
+                turn_thread[turns] = thread
+                turn_peer_day[turns] = opened_day
+                turn_event[turns] = opened_event
+                turn_open[turns] = opened
+                turn_reply[turns] = -1
+                turn_late[turns] = -2
+                turn_first[turns] = day_number[opened_day] != last_turn_day
+                turn_started_by[turns] = opened_by
+                turns += 1
 
     return (
-        (
+        Turns(
             turn_thread[:turns].copy(),
             turn_peer_day[:turns].copy(),
+            turn_event[:turns].copy(),
             turn_open[:turns].copy(),
             turn_reply[:turns].copy(),
             turn_late[:turns].copy(),
             turn_first[:turns].copy(),
             turn_started_by[:turns].copy(),
         ),
-        (
+        Sessions(
             session_thread[:sessions].copy(),
             session_peer_day[:sessions].copy(),
             session_first[:sessions].copy(),
             session_last[:sessions].copy(),
         ),
-        (
+        PeerDays(
             day_thread[:peer_days].copy(),
             day_number[:peer_days].copy(),
-            category,
-            continuation,
             buyer_messages[:peer_days].copy(),
             staff_messages[:peer_days].copy(),
             staff_characters[:peer_days].copy(),
-            buyer_first[:peer_days].copy(),
+            asked[:peer_days].copy(),
             first_at[:peer_days].copy(),
             started_by[:peer_days].copy(),
-            slow_turns[:peer_days].copy(),
+            any_visible[:peer_days].copy(),
+            answered[:peer_days].copy(),
+            own_session[:peer_days].copy(),
+            carried[:peer_days].copy(),
             long_session[:peer_days].copy(),
         ),
-        event_peer_day,
+        EventNotes(event_peer_day, event_session, event_reply, event_question),
     )

@@ -10,6 +10,8 @@ from cslog.report.sheet import Column, Language, Sheet
 KEY_COLUMNS = {
     "shop": Column("shop", "店铺"),
     "agent": Column("agent", "客服"),
+    "team": Column("team", "小组"),
+    "shift": Column("shift", "班次"),
     "day": Column("day", "日期"),
     "hour": Column("hour", "小时"),
     "week": Column("week", "周"),
@@ -53,7 +55,8 @@ def sheet_of(answer: Answer, language: Language) -> Sheet:
         shown=tuple(name for name in dimensions if not (one_shop and name == "shop")) + tuple(shown),
         stamp=(
             ("profile 口径", f"{answer.profile.id} ({answer.profile.title_zh})"),
-            ("attribution 绩效判定", answer.question.attribution),
+            ("clock 计时", answer.profile.clock),
+            ("attribution 绩效判定", f"{answer.question.attribution}, {answer.profile.lookup}"),
             ("data until 数据截止", stamp["as_of"] or "no data"),
             (
                 "made by",

@@ -65,6 +65,7 @@ def status(status: Any) -> Sheet:
         Column("last_message_at", "最晚消息", "instant"),
         Column("days_covered", "有数据天数", "days"),
         Column("days_missing", "缺失日期"),
+        Column("inferred_agents_rate", "推断客服占比", "fraction", "inferred agents"),
         Column("orders", "订单数", "orders"),
         Column("orders_with_chat", "可关联订单", "orders"),
         Column("orders_masked", "昵称打码订单", "orders"),

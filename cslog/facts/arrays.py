@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cslog.facts.circumstances import Duty
 from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
 
@@ -28,6 +29,11 @@ class Names:
             )
         )
 
+    def code_of(self, column: str) -> pl.Expr:
+        """Codes of a column of names; -1 for null."""
+        codes = pl.int_range(len(self.names), dtype=pl.Int32, eager=True)
+        return pl.col(column).replace_strict(self.names, codes, default=-1, return_dtype=pl.Int32)
+
     def to_series(self, codes: np.ndarray) -> pl.Series:
         """Names of an array of codes."""
         return pl.DataFrame({"code": codes}).select(self.of("code")).to_series()
@@ -35,10 +41,12 @@ class Names:
 
 @dataclass(frozen=True)
 class People:
-    """One row per buyer that wrote or ordered: position ``person``, shop, buyer_key; row offsets."""
+    """One row per buyer that wrote or ordered: position ``person``, shop, buyer_key; row offsets; shop codes."""
 
     frame: pl.DataFrame
     starts: np.ndarray
+    shops: pl.Series
+    shop_code: np.ndarray
 
     def columns(self, person: np.ndarray) -> dict[str, pl.Series]:
         """Shop and buyer_key of positions."""
@@ -46,10 +54,60 @@ class People:
         return {name: self.frame[name].gather(positions) for name in ("shop", "buyer_key")}
 
 
-def coded(messages: pl.DataFrame) -> tuple[Names, pl.DataFrame]:
-    """All agent names, and ``messages`` with ``*_code`` columns (Int32, -1: null) in place of the names."""
+@dataclass(frozen=True)
+class DutyArrays:
+    """Time on duty as the kernels take it (kernels.duty): roster numbers by shop and agent code, and ranges."""
+
+    number: np.ndarray
+    ranges: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+    @classmethod
+    def rostered(cls, duty: Duty | None, people: People, names: Names) -> DutyArrays:
+        """Rostered time; without ``duty`` everybody keeps the wall clock."""
+        return cls._of(duty, duty.rostered if duty else None, people, names)
+
+    @classmethod
+    def worked(cls, duty: Duty | None, people: People, names: Names) -> DutyArrays:
+        """Rostered time with its extensions."""
+        return cls._of(duty, duty.worked if duty else None, people, names)
+
+    @classmethod
+    def _of(cls, duty: Duty | None, ranges: pl.DataFrame | None, people: People, names: Names) -> DutyArrays:
+        number = np.full((len(people.shops), len(names.names)), -1, np.int32)
+        if duty is None or ranges is None:
+            nothing = np.zeros(0, np.int64)
+            return cls(number, (np.zeros(1, np.int64), nothing, nothing, nothing))
+        shops = {name: code for code, name in enumerate(people.shops)}
+        agents = {name: code for code, name in enumerate(names.names)}
+        listed = duty.agents.sort("shop", "agent").with_row_index("roster")
+        for roster, shop, agent in listed.select("roster", "shop", "agent").iter_rows():
+            if shop in shops and agent in agents:
+                number[shops[shop], agents[agent]] = roster
+        joined = ranges.join(listed, on=["shop", "agent"]).sort("roster", "begin")
+        begin, end = array(joined, "begin", np.int64), array(joined, "end", np.int64)
+        starts = np.searchsorted(joined["roster"].to_numpy(), np.arange(listed.height + 1)).astype(np.int64)
+        passed = np.concatenate([[0], np.cumsum(end - begin)])
+        before = passed[:-1] - np.repeat(passed[starts[:-1]], np.diff(starts))
+        return cls(number, (starts, begin, end, before.astype(np.int64)))
+
+    def of(self, shop_code: np.ndarray, agent_code: np.ndarray) -> np.ndarray:
+        """Roster numbers of shops' agents; -1 for nobody and for whom no roster names."""
+        if not self.number.size:
+            return np.full(shop_code.size, -1, np.int32)
+        return np.where(agent_code >= 0, self.number[shop_code, agent_code], np.int32(-1)).astype(np.int32)
+
+    def elapsed(self, number: np.ndarray, instant: np.ndarray) -> np.ndarray:
+        """Seconds on duty until the instants, per roster number; the wall second itself for number -1."""
+        from cslog.kernels import duty
+
+        return duty.elapsed(number, instant, *self.ranges)
+
+
+def coded(messages: pl.DataFrame, more_names: pl.Series) -> tuple[Names, pl.DataFrame]:
+    """All agent names, ``more_names`` among them, and ``messages`` with ``*_code`` columns (Int32, -1: null) in place of the names."""
     columns = ["agent", "exporter", "transfer_from", "transfer_to"]
-    names = pl.concat([messages[c].unique() for c in columns]).drop_nulls().unique().sort()
+    written = [messages[c].unique() for c in columns]
+    names = pl.concat([*written, more_names]).drop_nulls().unique().sort()
     codes = pl.int_range(len(names), dtype=pl.Int32, eager=True)
     columns_of_codes = {
         f"{c}_code": pl.col(c).replace_strict(names, codes, default=None, return_dtype=pl.Int32).fill_null(-1)
@@ -104,7 +162,10 @@ def people_of(rows: pl.DataFrame, orders: pl.DataFrame) -> People:
         .with_row_index("person")
     )
     starts = np.concatenate([[0], frame["rows"].cum_sum().to_numpy()]).astype(np.int64)
-    return People(frame.with_columns(pl.col("person").cast(pl.Int64)), starts)
+    shops = frame["shop"].unique().sort()
+    code = frame["shop"].replace_strict(shops, pl.int_range(len(shops), dtype=pl.Int32, eager=True))
+    codes = np.ascontiguousarray(code.to_numpy(), dtype=np.int32)
+    return People(frame.with_columns(pl.col("person").cast(pl.Int64)), starts, shops, codes)
 
 
 def array(frame: pl.DataFrame, name: str, dtype: type) -> np.ndarray:
