@@ -177,13 +177,13 @@ class Snapshot:
         frozen = self._scan("frozen")
         if month is not None:
             frozen = frozen.filter(pl.col("month") == month)
-        order = ["at", "store_version", "id", "by"]
+        order = ["store_version", "at", "id", "by"]  # a clock may be set back, a version never
         return frozen.join(committed.lazy(), on="id", how="semi").sort(order).collect()
 
     def messages_since(self, older: Snapshot, first_at: int, last_at: int) -> pl.DataFrame:
         """Rows of messages with ``first_at`` ≤ sent_at ≤ ``last_at`` that ``older`` lacks, unfolded.
 
-        Columns shop, buyer, refines (a copy that knows more), source_file.
+        Columns shop, buyer, sent_at, source_file; a copy of a known message that knows more is one as well.
         """
         known = [*schema.MESSAGE_ID, "rank", "message_class", "characters", "agent", "exporter"]
         months = clock.months_between(first_at, last_at)
@@ -195,7 +195,7 @@ class Snapshot:
         )
         return (
             mine.join(theirs.select(known), on=known, how="anti", nulls_equal=True)
-            .select("shop", "buyer", "refines", "source_file")
+            .select("shop", "buyer", "sent_at", "source_file")
             .collect()
         )
 

@@ -35,4 +35,4 @@ def _root(
     pass
 
 
-from cslog.commands import figures, files, setup, store  # noqa: E402, F401  (each registers its commands)
+from cslog.commands import figures, files, freezing, setup, store  # noqa: E402, F401  (each registers its commands)

@@ -58,7 +58,9 @@ def kpi(
     version: Version = None,
 ) -> None:
     """The figures of a period (客服绩效): responses, conversion, sales, per agent or as --by says."""
-    from cslog import answer, clock
+    from dataclasses import replace
+
+    from cslog import answer, clock, freeze
     from cslog import kpi as library
     from cslog import profile as profiles
     from cslog.report import figures
@@ -76,8 +78,10 @@ def kpi(
         version=version,
     )
     counting = profiles.load(profile)
+    store = session.open_store(settings)
     with session.progress("computing") as on_done:
-        result = library.report(question, session.open_store(settings), counting, settings, on_done)
+        result = library.report(question, store, counting, settings, on_done)
+    result = replace(result, warnings=(*result.warnings, *freeze.remarks(result, store, settings)))
     session.show(figures.sheet_of(result, session.headings(settings)), settings)
 
 
