@@ -35,4 +35,4 @@ def _root(
     pass
 
 
-from cslog.commands import crediting, figures, files, setup, store, worklists  # noqa: E402, F401  (each registers its own)
+from cslog.commands import crediting, figures, files, freezing, setup, store, worklists  # noqa: E402, F401  (each registers its own)
