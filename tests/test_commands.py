@@ -76,7 +76,7 @@ def test_ingest_json(tmp_path):
     assert set(report) == {"store_version", "files", "totals"}
     assert report["store_version"] == 1
     assert report["totals"] == {
-        "files": 9, "ingested": 8, "duplicate": 0, "failed": 1, "messages_new": 437, "orders_new": 48, "rejects": 0
+        "files": 9, "ingested": 8, "duplicate": 0, "failed": 1, "messages_new": 448, "orders_new": 48, "rejects": 0
     }  # fmt: skip
     wanted = {
         "path", "status", "reader", "encoding", "sha256", "messages_read", "messages_new", "messages_duplicate",
@@ -145,7 +145,7 @@ def test_an_empty_period_is_no_error(store, tmp_path):
 
 def test_dry_run_keeps_nothing(tmp_path):
     done = run("ingest", str(SAMPLES), "--store", str(tmp_path / "s"), "--dry-run", "--json")
-    assert json.loads(done.stdout)["totals"]["messages_new"] == 437
+    assert json.loads(done.stdout)["totals"]["messages_new"] == 448
     assert not (tmp_path / "s").exists()
 
 
