@@ -22,12 +22,14 @@ from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.freeze import Difference, differences, differing, plain_profile
 from cslog.frozen import MONTH_ROWS, Counting, Freeze, Rows, Scope, counting, freezes, rows_of
+from cslog.metrics import BY_KEY
 from cslog.profile import Profile
 from cslog.store import Snapshot, Store
 
 Kind = Literal["program", "settings", "profile", "files"]
 
-_FACT = ("buyer", "agent", "fact", "at", "numerator", "denominator")
+_FACT = ("buyer", "fact", "agent", "at", "numerator", "denominator")
+_OF_CHATS = {"turns", "units", "messages", "autos", "sessions", "staff"}
 _ROWS_EXPLAINED = 100  # further rows name all files of their shop: to look into each would take hours
 _NAMED = 6  # differing keys that a cause spells out
 
@@ -288,13 +290,17 @@ class _Files:
             rows.setdefault(cell.row, []).append(cell)
         found = {}
         for number, group in enumerate(rows.values()):
-            buyers = self._buyers(group) if number < _ROWS_EXPLAINED else {}
+            facts = self._changed_facts(group) if number < _ROWS_EXPLAINED else {}
             for cell in group:
-                found[cell] = self._named(cell.shop, buyers.get(cell.metric, frozenset()))
+                changed = facts.get(cell.metric, frozenset())
+                buyers = frozenset(buyer for buyer, _ in changed if buyer)
+                # Who was received, and how fast, is a matter of chats; whoever waits for payments waits for orders.
+                only_chats = BY_KEY[cell.metric].final is None and {fact for _, fact in changed} <= _OF_CHATS
+                found[cell] = self._named(cell.shop, buyers, orders=not (changed and only_chats))
         return found
 
-    def _buyers(self, group: Sequence[Difference]) -> dict[str, frozenset[str]]:
-        """Per metric of one row: buyers whose facts behind the cell are not the same at both versions."""
+    def _changed_facts(self, group: Sequence[Difference]) -> dict[str, frozenset[tuple[str | None, str]]]:
+        """Per metric of one row: (buyer, kind) of the facts behind the cell that are not the same at both versions."""
         before, after = (
             self._facts(group, version)
             for version in (self._then.store_version, self._present.snapshot.store_version)
@@ -302,10 +308,10 @@ class _Files:
         different = {
             key: ((before[key] - after[key]) + (after[key] - before[key])).keys() for key in before | after
         }
-        return {key: frozenset(fact[0] for fact in facts if fact[0]) for key, facts in different.items()}
+        return {key: frozenset(fact[:2] for fact in facts) for key, facts in different.items()}
 
     def _facts(self, group: Sequence[Difference], version: int) -> dict[str, Counter[tuple[Any, ...]]]:
-        """Facts by metric, each with its buyer first."""
+        """Facts by metric."""
         keys, cell, now = [one.metric for one in group], group[0], self._present
         question = Question(
             self._old.scope.period,
@@ -321,32 +327,29 @@ class _Files:
             return {key: Counter() for key in keys}
         return {one.metric.key: Counter(one.rows.select(_FACT).rows()) for one in found}
 
-    def _named(self, shop: str, buyers: frozenset[str]) -> tuple[tuple[FileShare, ...], bool]:
+    def _named(self, shop: str, buyers: frozenset[str], orders: bool) -> tuple[tuple[FileShare, ...], bool]:
         """Files that said something new of these buyers within the month's reach; else, less certain, of the shop."""
         for people in (buyers, None):
             if people is None or people:
                 for reach in (True, False):
-                    shares = self._shares(shop, people, reach)
+                    shares = self._shares(shop, people, reach, orders)
                     if shares:
                         return shares, people is not None
         return (), False
 
-    def _shares(self, shop: str, buyers: frozenset[str] | None, reach: bool) -> tuple[FileShare, ...]:
+    def _shares(
+        self, shop: str, buyers: frozenset[str] | None, reach: bool, orders: bool
+    ) -> tuple[FileShare, ...]:
         mine = pl.col("shop") == shop
         if buyers is not None:
             mine &= pl.col("buyer").is_in(sorted(buyers))
-        near = (
-            pl.col("sent_at") < self._high,
-            pl.any_horizontal(pl.col("created_at", "paid_at").is_between(self._low, self._high)),
-        )
-        messages, orders = (
-            dict(
-                rows.filter(mine, close if reach else pl.lit(True)).group_by("source_file").len().iter_rows()
-            )
-            for rows, close in zip((self._messages, self._orders), near, strict=True)
-        )
+        dates = pl.col("created_at", "paid_at").is_between(self._low, self._high)
+        near = pl.any_horizontal(dates) if reach else pl.lit(True)
+        said = self._messages.filter(mine, pl.col("sent_at") < self._high if reach else pl.lit(True))
+        bought = self._orders.filter(mine, near, pl.lit(orders))
+        messages, versions = (dict(rows.group_by("source_file").len().iter_rows()) for rows in (said, bought))
         shares = [
-            FileShare(path, self._ingested.get(path, ""), messages.get(path, 0), orders.get(path, 0))
-            for path in messages.keys() | orders.keys()
+            FileShare(path, self._ingested.get(path, ""), messages.get(path, 0), versions.get(path, 0))
+            for path in messages.keys() | versions.keys()
         ]
         return tuple(sorted(shares, key=lambda file: (-file.messages - file.orders, file.path)))

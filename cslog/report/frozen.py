@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -97,15 +99,18 @@ def of_corrections(found: Corrections, language: Language) -> Sheet:
         Column("frozen", "冻结数值", "value"),
         Column("now", "现在数值", "value"),
         Column("difference", "差额", "value"),
-        Column("days", "日期"),
+        Column("on", "日期"),
         Column("cause", "原因"),
+        Column("days", "有差异的日期"),
+        Column("files", "文件"),
         Column("freeze", "冻结编号"),
     )
-    rows = [_correction(row) for row in found.rows]
+    folder = _folder(found)
+    rows = [_correction(row, folder) for row in found.rows]
     types = {column.key: pl.Float64() if column.unit else pl.String() for column in columns}
     frame = pl.DataFrame(
         [{column.key: row[column.key] for column in columns} for row in rows],
-        schema=types | {"days": pl.List(pl.String())},
+        schema=types | dict.fromkeys(("days", "files"), pl.List(pl.String())),
     )
     shops = {row.cell.shop for row in found.rows}
     one_shop = f"{next(iter(shops))}  " if len(shops) == 1 else ""
@@ -134,13 +139,14 @@ def of_corrections(found: Corrections, language: Language) -> Sheet:
             "frozen_text",
             "now_text",
             "change",
-            "days",
+            "on",
             "cause",
         ),
         stamp=(
             ("frozen 冻结", dates),
             ("profile 口径", scope.profile),
             ("attribution 绩效判定", scope.attribution),
+            *((("files below 文件夹", folder),) if folder else ()),
             ("now 现在", f"store version {found.store_version}, config {found.config_hash}"),
             *((("agent –", "the row of the shop (全店)"),) if None in frame["agent"].to_list() else ()),
         ),
@@ -176,7 +182,22 @@ def _facts(freeze: Freeze) -> dict[str, Any]:
     }
 
 
-def _correction(row: Correction) -> dict[str, Any]:
+def _folder(found: Corrections) -> str:
+    """Where all files that are named lie, so that a table can name them without it; else nothing."""
+    paths = {PurePath(file.path).parent for row in found.rows for cause in row.causes for file in cause.files}
+    try:
+        common = os.path.commonpath(paths) if paths else ""
+    except ValueError:  # several drives, or absolute and relative paths
+        return ""
+    return "" if common == PurePath(common).anchor else common
+
+
+def _days(days: Sequence[str]) -> str:
+    short = [day[5:] for day in days]
+    return ", ".join(short) if len(days) < 4 else f"{short[0]} … {short[-1]} ({len(days)})"
+
+
+def _correction(row: Correction, folder: str) -> dict[str, Any]:
     """A correction in the columns of the sheet, and as the JSON has it."""
     cell, metric = row.cell, BY_KEY[row.cell.metric]
     unit = metric.unit
@@ -186,7 +207,7 @@ def _correction(row: Correction) -> dict[str, Any]:
     if texts[0] == texts[1]:
         texts = [str(plain_value(value, unit)) for value in (cell.frozen, cell.now)]
     change = "" if more is None else f"{'↑' if more > 0 else '↓'} {_amount(abs(more), unit)}"
-    cause = "; ".join(_cause(one, unit, len(row.causes) > 1) for one in row.causes)
+    cause = "; ".join(_cause(one, unit, folder, len(row.causes) > 1) for one in row.causes)
     same = {
         "shop": cell.shop,
         "agent": cell.agent,
@@ -225,6 +246,8 @@ def _correction(row: Correction) -> dict[str, Any]:
         "frozen_text": texts[0],
         "now_text": texts[1],
         "change": change,
+        "on": _days(row.days),
+        "files": list(dict.fromkeys(file.path for one in row.causes for file in one.files)),
         "document": document,
     }
 
@@ -249,11 +272,11 @@ def _amount(more: Any, unit: str) -> str:
     return f"{more:,} s" if unit in INSTANTS else _text(more, unit)
 
 
-def _cause(cause: Cause, unit: str, several: bool) -> str:
+def _cause(cause: Cause, unit: str, folder: str, several: bool) -> str:
     text = cause.text
     if cause.kind == "files":
         shares = [
-            f"{file.path} ("
+            f"{PurePath(file.path).relative_to(folder) if folder else file.path} ("
             + ", ".join(
                 f"{count} {what}{'' if count == 1 else 's'}"
                 for count, what in ((file.messages, "message"), (file.orders, "order"))
