@@ -4,6 +4,7 @@ tie the lists to the figures of the reports.
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 import pytest
 import typer.main
 import worlds
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 from test_commands import cslog  # noqa: F401  (a fixture)
@@ -37,7 +38,9 @@ MEI, QIANG, LI = (
     for name in ("小美_20241101-20241120", "阿强_20241101-20241206", "小丽_20241101-20241206")
 )
 FIRST_ORDERS, LATER_ORDERS = (f"tb-orders/ExportOrderList{n}.csv" for n in ("202411200930", "202412061000"))
-RANDOM = settings(max_examples=max(EXAMPLES // 12, 4), suppress_health_check=list(HealthCheck))
+RANDOM = settings(
+    max_examples=max(EXAMPLES // 6, 4), suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,12 @@ def told(rows: pl.DataFrame, *columns: str) -> list[tuple]:
 
 
 def text_at(file: str, line: int) -> str:
-    return (SAMPLES / file).read_bytes().decode("gb18030", errors="replace").split("\n")[line - 1]
+    """The line of a sample, all of which are UTF-8 or GBK."""
+    content = (SAMPLES / file).read_bytes()
+    try:
+        return content.decode("utf-8").split("\n")[line - 1]
+    except UnicodeDecodeError:
+        return content.decode("gb18030", errors="replace").split("\n")[line - 1]
 
 
 # ---- rows of the sample, by eye -------------------------------------------------------------------
@@ -228,7 +236,7 @@ def test_silent_orders(sample):
 ROSTER = """
 [shops."云朵家居旗舰店".shifts]
 "早班" = { hours = ["08:30-17:00"] }
-"晚班" = { hours = ["17:00-24:30"] }
+"晚班" = { hours = ["17:00-00:30"] }
 [[shops."云朵家居旗舰店".roster]]
 agents = ["小丽"]
 shift = "晚班"
@@ -470,9 +478,9 @@ def assert_after_sale(store: Store, counting) -> None:
     """For received buyers the list asks what the reports ask."""
     for task in kpi.plan(answer.Question(WHOLE), store.snapshot(), counting, Config()):
         facts = compute.facts_of(task)
-        received = facts.peer_days.filter("received")
+        received, key = facts.peer_days.filter("received"), ["agent", "buyer_key", "day"]
         asked = aftersale.of_peer_days(received, facts.orders, counting)
-        assert asked["order_id"].is_not_null().to_list() == received["after_sale"].to_list()
+        assert asked.select(key).equals(received.filter("after_sale").select(key))
 
 
 def assert_idle(store: Store, minutes: int = 10, away: int = 120) -> None:
@@ -502,7 +510,7 @@ def assert_idle(store: Store, minutes: int = 10, away: int = 120) -> None:
         for presence in presences:
             here = [at for at in answers if presence[0] <= at <= presence[-1]]
             borders = sorted({presence[0], *here, presence[-1]})
-            for begin, end in zip(borders, borders[1:], strict=False):
+            for begin, end in itertools.pairwise(borders):
                 asked = [
                     (at, rank, row)
                     for at, rank, row in said

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cslog.commands import app
+from cslog.commands.crediting import Agents, Shops
 from cslog.commands.figures import (
     AsOf,
     Attribution,
@@ -41,8 +42,6 @@ lists = typer.Typer(
 )
 app.add_typer(lists, name="list")
 
-Shops = Annotated[list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")]
-Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")]
 At = Annotated[
     str | None,
     typer.Option(

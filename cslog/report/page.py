@@ -12,7 +12,7 @@ h1{font-size:1.3em;margin:0 0 .6em}div.rows{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.35em .7em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
 th{position:sticky;top:0;background:#f5f6f8;vertical-align:bottom;white-space:normal;min-width:4.5em}
-th.name,td.name{text-align:left}tr:hover td{background:#f5f9ff}
+th.name,td.name{text-align:left}td.lines{white-space:pre-line;min-width:24em}tr:hover td{background:#f5f9ff}
 ul.warnings{color:#8a4b00;padding-left:1.2em}dl{color:#666;font-size:.85em;display:grid;grid-template-columns:max-content 1fr;gap:0 1em}
 dd{margin:0}
 """
@@ -27,7 +27,10 @@ def render(sheet: Sheet, language: Language) -> bytes:
     )
     body = "".join(
         "<tr>"
-        + "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds, cells, strict=True))
+        + "".join(
+            f'<td class="{kind + " lines" if chr(10) in cell else kind}">{escape(cell)}</td>'
+            for kind, cell in zip(kinds, cells, strict=True)
+        )
         + "</tr>\n"
         for cells in shown_rows(sheet, sheet.columns)
     )
