@@ -18,7 +18,10 @@ from cslog.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"
-COMMANDS = ("ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects", "roster")
+COMMANDS = (
+    "ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects", "roster", "attribution", "orders",
+    "list", "report", "freeze", "frozen", "corrections",
+)  # fmt: skip
 COMMON = ("--store", "--config", "--quiet", "--json", "--format", "--output", "--language", "--help")
 
 

@@ -34,6 +34,11 @@ ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "sample_logs" / "README.md"]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS |= {
+    f"{name} {below}": command
+    for name, group in list(COMMANDS.items())
+    for below, command in getattr(group, "commands", {}).items()
+}
 LAUNCHER_ONLY = {"test"}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -112,7 +117,10 @@ def test_whatever_is_told_to_be_typed_exists(page):
         if not words[0].startswith("-"):
             assert words[0] in COMMANDS.keys() | LAUNCHER_ONLY | {"COMMAND"}, words
         if words[0] in COMMANDS:
-            known = options_of(words[0])
+            below = " ".join(words[:2])
+            if hasattr(COMMANDS[words[0]], "commands") and not words[1:2] == ["NAME"]:
+                assert words[0] == words[-1] or words[1].startswith("-") or below in COMMANDS, words
+            known = options_of(below if below in COMMANDS else words[0])
             named = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert named <= known, f"{' '.join(words)}: no {named - known}"
 
