@@ -198,6 +198,9 @@ OWN = {
         "--as-of", "--version",
     ),
     "roster": ("--month", "--day", "--from", "--to", "--shop", "--agent"),
+    "freeze": ("--month", "--profile", "--attribution", "--shop", "--as-of", "--again"),
+    "frozen": ("--month", "--by", "--profile", "--attribution", "--shop", "--id"),
+    "corrections": ("--month", "--profile", "--attribution", "--shop"),
 }  # fmt: skip
 
 
