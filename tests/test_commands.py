@@ -33,7 +33,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "cslog", *arguments],
         capture_output=True,
-        env=own | {"PYTHONPATH": str(ROOT)} | environment,
+        env=own | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | environment,
         check=False,
     )
 

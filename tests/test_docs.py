@@ -118,7 +118,7 @@ def test_whatever_is_told_to_be_typed_exists(page):
             assert words[0] in COMMANDS.keys() | LAUNCHER_ONLY | {"COMMAND"}, words
         if words[0] in COMMANDS:
             below = " ".join(words[:2])
-            if hasattr(COMMANDS[words[0]], "commands") and not words[1:2] == ["NAME"]:
+            if hasattr(COMMANDS[words[0]], "commands") and words[1:2] != ["NAME"]:
                 assert words[0] == words[-1] or words[1].startswith("-") or below in COMMANDS, words
             known = options_of(below if below in COMMANDS else words[0])
             named = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}

@@ -4,6 +4,7 @@ tie the lists to the figures of the reports.
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -502,7 +503,7 @@ def assert_idle(store: Store, minutes: int = 10, away: int = 120) -> None:
         for presence in presences:
             here = [at for at in answers if presence[0] <= at <= presence[-1]]
             borders = sorted({presence[0], *here, presence[-1]})
-            for begin, end in zip(borders, borders[1:], strict=False):
+            for begin, end in itertools.pairwise(borders):
                 asked = [
                     (at, rank, row)
                     for at, rank, row in said
