@@ -29,7 +29,9 @@ from cslog.store import Snapshot, Store
 Kind = Literal["program", "settings", "profile", "files"]
 
 _FACT = ("buyer", "fact", "agent", "at", "numerator", "denominator")
-_OF_CHATS = {"turns", "units", "messages", "autos", "sessions", "staff"}
+_OF_CHATS = frozenset(
+    ("turns", "questions", "nights", "units", "messages", "autos", "sessions", "concurrent", "staff")
+)
 _ROWS_EXPLAINED = 100  # further rows name all files of their shop: to look into each would take hours
 _NAMED = 6  # differing keys that a cause spells out
 
@@ -204,42 +206,42 @@ def _steps(old: Freeze, then: Snapshot, cells: Sequence[Difference], present: _P
 
 def _steps_of_the_way(old: Freeze, last: dict[tuple[str, ...], Rows], present: _Present) -> Iterable[_Step]:
     """Program, settings, profile, in this order, on the frozen version; ``last`` are the rows after all three."""
+    upgraded = old.cslog_version != __version__
     program = f"cslog {old.cslog_version} → {__version__}"
-    found = _then(old, present)
-    if found is None:
-        yield _Step("program", f"{program}, which cannot read the settings of then", last)
+    hashes = f"settings: config hash {old.config_hash} → {present.config.hash(present.way)}"
+    try:
+        way, config = _then(old, present)
+        rows = present.month(old, old.store_version, way, config)
+    except (UsageError, msgspec.ValidationError):  # an unknown key, or a roster that is gone
+        cannot = f"{hashes}; those of then cannot be used any more"
+        yield _Step(
+            "program" if upgraded else "settings", f"{program}; {cannot}" if upgraded else cannot, last
+        )
         return
-    way, config = found
     same_hash = config.hash(way) == old.config_hash
-    if old.cslog_version != __version__:
+    if upgraded:
         text = program
     elif same_hash:
         text = f"cslog itself (both are called {__version__})"
     else:
-        text = f"a file that the settings name, such as a roster (排班表), or cslog itself ({__version__})"
-    kind: Kind = "program" if old.cslog_version != __version__ or same_hash else "settings"
-    yield _Step(kind, text, present.month(old, old.store_version, way, config))
+        text = f"{hashes} (a file that the settings name, such as a roster 排班表)"
+    yield _Step("program" if upgraded or same_hash else "settings", text, rows)
     settings = _changes(_counted(config), _counted(present.config))
     if settings:
-        now = present.config.hash(present.way)
         names = _listed([name for name, _, _ in settings])
-        text = f"settings: config hash {old.config_hash} → {now} ({names})"
-        yield _Step("settings", text, present.month(old, old.store_version, way))
+        yield _Step("settings", f"{hashes} ({names})", present.month(old, old.store_version, way))
     switches = _changes(way, present.way)
     if switches:
         names = _listed([f"{name} {before} → {after}" for name, before, after in switches])
         yield _Step("profile", f"profile {present.way.id} changed: {names}", last)
 
 
-def _then(old: Freeze, present: _Present) -> tuple[Profile, Config] | None:
-    """Profile and settings of the freeze, switches that did not exist yet as they are now; None when unreadable."""
+def _then(old: Freeze, present: _Present) -> tuple[Profile, Config]:
+    """Profile and settings of the freeze; switches that did not exist yet are as they are now."""
     now: dict[str, Any] = msgspec.to_builtins(present.way)
     kept = {name: value for name, value in msgspec.json.decode(old.profile_content).items() if name in now}
-    try:
-        way = msgspec.convert(now | kept, Profile)
-        config = msgspec.json.decode(old.settings, type=Config)
-    except msgspec.ValidationError:
-        return None
+    way = msgspec.convert(now | kept, Profile)
+    config = msgspec.json.decode(old.settings, type=Config)
     if not _changes(_counted(config), _counted(present.config)):
         return way, present.config
     return way, msgspec.structs.replace(config, folder=present.config.folder)

@@ -33,7 +33,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "cslog", *arguments],
         capture_output=True,
-        env=own | {"PYTHONPATH": str(ROOT)} | environment,
+        env=own | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | environment,
         check=False,
     )
 
@@ -198,6 +198,9 @@ OWN = {
         "--as-of", "--version",
     ),
     "roster": ("--month", "--day", "--from", "--to", "--shop", "--agent"),
+    "freeze": ("--month", "--profile", "--attribution", "--shop", "--as-of", "--again"),
+    "frozen": ("--month", "--by", "--profile", "--attribution", "--shop", "--id"),
+    "corrections": ("--month", "--profile", "--attribution", "--shop"),
 }  # fmt: skip
 
 

@@ -388,70 +388,96 @@ def test_profile_and_files_are_told_apart(store, tmp_path):
     assert [one.kind for one in found["小美", "turns_answered"].causes] == ["profile"]
 
 
-@pytest.fixture
-def doubled(monkeypatch):
-    """A program in which a setting, and the program itself, change a figure: by how much is up to the test."""
-    real, more = kpi.report, {"program": 0}
+ALL_AUTOMATIC = msgspec.convert({"auto_replies": {"texts": ["在的"]}, "store": "elsewhere"}, Config)
+"""Nobody has answered anybody."""
 
-    def report(question, store, counting, config, *others):
-        result = real(question, store, counting, config, *others)
-        extra = more["program"] + len(config.auto_replies.texts)
-        return replace(result, frame=result.frame.with_columns(pl.col("turns") + extra))
+
+def test_changed_settings_are_named_with_both_hashes(store):
+    freeze.freeze(NOVEMBER, store, Config())
+    found = found_in(store, config=ALL_AUTOMATIC)
+    (cause,) = found["小美", "buyers_received"].causes
+    assert (cause.kind, cause.before, cause.after) == ("settings", 2, 0)
+    hashes = [config.hash(profile.load("chitu")) for config in (Config(), ALL_AUTOMATIC)]
+    assert cause.text == f"settings: config hash {hashes[0]} → {hashes[1]} (auto_replies.texts)"
+    assert {cause.kind for row in found.values() for cause in row.causes} == {"settings"}
+    # Where the store lies and the language of headings change nothing.
+    elsewhere = Config(store="x", language="zh", folder="y")
+    assert found_in(store, config=elsewhere) == {}
+
+
+@pytest.fixture
+def shifted(monkeypatch):
+    """A program that counts more people than it did: as many as the test says."""
+    real, more = kpi.report, {"people": 0}
+
+    def report(*arguments):
+        result = real(*arguments)
+        received = [pl.col(name) + more["people"] for name in result.keys if name == "buyers_received"]
+        return replace(result, frame=result.frame.with_columns(received))
 
     monkeypatch.setattr(kpi, "report", report)
     return more
 
 
-def test_changed_settings_are_named_with_both_hashes(store, doubled):
+def test_a_changed_program_is_named(store, shifted, monkeypatch, tmp_path):
     freeze.freeze(NOVEMBER, store, Config())
-    with_text = msgspec.convert({"auto_replies": {"texts": ["在的"]}, "store": "elsewhere"}, Config)
-    found = found_in(store, config=with_text)
-    assert {metric for _, metric in found} == {"turns"}
-    (cause,) = found["小美", "turns"].causes
-    assert (cause.kind, cause.before, cause.after) == ("settings", 2, 3)
-    chitu = profile.load("chitu")
-    assert f"config hash {Config().hash(chitu)} → {with_text.hash(chitu)} (auto_replies.texts)" in cause.text
-
-
-def test_a_changed_program_is_named(store, doubled, monkeypatch):
-    freeze.freeze(NOVEMBER, store, Config())
-    doubled["program"] = 5
-    (cause,) = found_in(store)["小美", "turns"].causes
+    shifted["people"] = 5
+    found = found_in(store)
+    assert {metric for _, metric in found} == {"buyers_received"}
+    (cause,) = found["小美", "buyers_received"].causes
     assert (cause.kind, cause.before, cause.after) == ("program", 2, 7)
     assert "both are called" in cause.text
     monkeypatch.setattr(library, "__version__", "99.0")
-    (cause,) = found_in(store)["小美", "turns"].causes
+    (cause,) = found_in(store)["小美", "buyers_received"].causes
     assert cause.text.endswith("→ 99.0")
     # All at once, and each has its share.
-    settings_too = msgspec.convert({"auto_replies": {"texts": ["在的"]}}, Config)
-    causes = found_in(store, config=settings_too)["小美", "turns"].causes
-    assert [(one.kind, one.before, one.after) for one in causes] == [("program", 2, 7), ("settings", 7, 8)]
+    add(store, chat(tmp_path, "x.txt", ("buyer_e", "小美", "2024-11-08T10:00:00")))
+    causes = found_in(store, config=ALL_AUTOMATIC)["小美", "turns_answered"].causes
+    assert [(one.kind, one.before, one.after) for one in causes] == [("settings", 2, 0)]
+    causes = found_in(store, config=ALL_AUTOMATIC)["小美", "buyers_received"].causes
+    assert [(one.kind, one.before, one.after) for one in causes] == [("program", 2, 7), ("settings", 7, 5)]
 
 
-def test_a_changed_roster_sheet_is_a_matter_of_settings(store, doubled, tmp_path):
+def test_a_changed_roster_sheet_is_a_matter_of_settings(store, tmp_path):
     sheet = tmp_path / "roster.csv"
-    sheet.write_text("1", encoding="utf-8")
+    sheet.write_text("日期,姓名,班次\n2024-11-05,小美,早\n2024-11-06,小美,早\n", encoding="utf-8")
+    shop = {
+        "shifts": {"早": {"hours": ["09:00-18:00"]}, "晚": {"hours": ["18:00-23:00"]}},
+        "roster_files": ["roster.csv"],
+    }
     config = msgspec.convert(
-        {"shops": {SHOP: {"roster_files": ["roster.csv"]}}, "folder": str(tmp_path)}, Config
+        {"shops": {SHOP: shop}, "folder": str(tmp_path), "profiles": [OURS | {"clock": "shift"}]}, Config
     )
-    freeze.freeze(NOVEMBER, store, config)
-    assert found_in(store, config=config) == {}
-    sheet.write_text("2", encoding="utf-8")
-    doubled["program"] = 1
-    (cause,) = found_in(store, config=config)["小美", "turns"].causes
-    assert cause.kind == "settings"
+    scope = replace(NOVEMBER, profile="ours")
+    freeze.freeze(scope, store, config)
+    assert found_in(store, scope, config) == {}
+    sheet.write_text("日期,姓名,班次\n2024-11-05,小美,早\n2024-11-06,小美,晚\n", encoding="utf-8")
+    row = found_in(store, scope, config)["小美", "response_avg"]
+    (cause,) = row.causes
+    assert (cause.kind, cause.before, cause.after) == ("settings", 20.0, 10.0)
     assert "roster" in cause.text
+    assert row.days == ("2024-11-06",)
+    # The settings do not name the sheet any more, and it is gone: all that can be said is that they differ.
+    sheet.unlink()
+    inline = {"agents": ["小美"], "shift": "晚", "from": "2024-11-05", "to": "2024-11-06"}
+    without = shop | {"roster_files": [], "roster": [inline]}
+    other = msgspec.convert(
+        {"shops": {SHOP: without}, "folder": str(tmp_path), "profiles": config.profiles}, Config
+    )
+    (cause,) = found_in(store, scope, other)["小美", "response_avg"].causes
+    assert (cause.kind, cause.after) == ("settings", 0.0)
+    assert "cannot be used" in cause.text
 
 
-def test_settings_that_no_longer_can_be_read(store, doubled, monkeypatch):
+def test_settings_that_no_longer_can_be_read(store, shifted, monkeypatch):
     freeze.freeze(NOVEMBER, store, Config())
-    doubled["program"] = 1
+    shifted["people"] = 1
     (one,) = frozen.freezes(store)
     foreign = replace(one, settings='{"a_key_of_once": 1}', cslog_version="0.0.1").sealed()
     monkeypatch.setattr(library, "freezes", lambda *arguments: [foreign])
-    (cause,) = found_in(store)["小美", "turns"].causes
+    (cause,) = found_in(store)["小美", "buyers_received"].causes
     assert cause.kind == "program"
-    assert "cannot read" in cause.text
+    assert "cannot be used" in cause.text
 
 
 def test_a_metric_that_is_new_or_gone_corrects_nothing(store, monkeypatch, tmp_path):
