@@ -6,14 +6,15 @@ import datetime
 
 import numpy as np
 from hypothesis import strategies as st
-from naive import CHITU, DAY, Merged, Msg, transfer_names
+from naive import CHITU, DAY, Merged, Msg, ShiftClock, kind_of, transfer_names, union
 
 SHOP = "某旗舰店"
 NAMES = ("丙", "乙", "甲")
 """Agents in the order of their codes, which is that of their names."""
 BEGIN = (datetime.date(2024, 11, 4) - datetime.date(1970, 1, 1)).days * DAY
 
-GAPS = (0, 0, 1, 19, 60, 121, 300, 599, 600, 601, 1900, 3601, 9_000, 40_000, DAY)
+GAPS = (0, 0, 1, 19, 60, 121, 300, 599, 600, 601, 1900, 3601, 9_000, 40_000, 46_400, DAY - 1, DAY)
+"""Seconds between messages; some of them add up to a day."""
 DAY_CLOSING = {**CHITU, "max_wait": None, "day_close": True}
 NIGHT_SHIFT = {**CHITU, "day_cut": 4 * 3600}
 SHORT_WAIT = {**CHITU, "max_wait": 60}
@@ -47,7 +48,7 @@ def instants(draw, size: int) -> list[int]:
 @st.composite
 def threads(draw, max_size: int = 14) -> list[Msg]:
     """Any thread of one agent and buyer: messages, turns taken away (V) and handed over (a B that is not real)."""
-    size = draw(st.integers(1, max_size))
+    size, agent = draw(st.integers(1, max_size)), draw(st.sampled_from([*NAMES, *NAMES, None]))
     out = []
     for seq, at in enumerate(draw(instants(size))):
         who = draw(st.sampled_from("BBBBAAAAVR"))
@@ -55,7 +56,7 @@ def threads(draw, max_size: int = 14) -> list[Msg]:
         if who in "VR":
             kind, characters = "text", 0
         out.append(
-            Msg(at, "甲", "buyer", "B" if who == "R" else who, True, seq, kind, characters, who in "BA")
+            Msg(at, agent, "buyer", "B" if who == "R" else who, True, seq, kind, characters, who in "BA")
         )
     return out
 
@@ -68,7 +69,8 @@ def conversations(draw, max_size: int = 12) -> list[Merged]:
     out = []
     for seq, at in enumerate(draw(instants(size))):
         speaker = draw(st.sampled_from(["buyer", "buyer", "buyer", *NAMES, "marker"]))
-        agent, stated, exporters, text, sender_class = None, None, set(), "在吗", "human"
+        agent, stated, exporters, sender_class = None, None, set(), "human"
+        text = draw(st.sampled_from(["在吗", "在吗", "好的 亲", "", "[图片]"]))
         if speaker == "buyer":
             sender_class = "buyer"
             stated = draw(st.sampled_from([None, *NAMES])) if stated_at_all else None
@@ -79,8 +81,22 @@ def conversations(draw, max_size: int = 12) -> list[Merged]:
         else:
             agent = speaker
         sender = f"{SHOP}:{agent}" if agent else "buyer"
-        out.append(Merged(at, sender, agent, "buyer", sender_class, "text", text, stated, exporters, seq))
+        kind = kind_of(text)
+        out.append(Merged(at, sender, agent, "buyer", sender_class, kind, text, stated, exporters, seq))
     return out
+
+
+@st.composite
+def rosters(draw, moments: list[int]) -> dict[str, list[tuple[int, int]]]:
+    """{agent: hours}, which begin round the moments and may overlap; some are named and have no hours."""
+    beginnings = st.builds(
+        lambda moment, offset: moment + offset,
+        st.sampled_from(moments),
+        st.sampled_from([-DAY, -9 * 3600, -600, -599, -60, -1, 0, 0, 1, 60, 300]),
+    )
+    lengths = st.sampled_from([1, 59, 60, 599, 600, 601, 3600, 9 * 3600, 3 * DAY])
+    hours = st.builds(lambda begin, length: (begin, begin + length), beginnings, lengths)
+    return draw(st.dictionaries(st.sampled_from(NAMES), st.lists(hours, max_size=5), min_size=2))
 
 
 class Rows:
@@ -98,16 +114,80 @@ class Rows:
         self.target = np.array([code(pair[1] if pair else None) for pair in markers], np.int32)
 
 
-class Events:
-    """Threads as the arrays that ``walk_threads`` takes."""
+class Duty:
+    """Rosters of some shops, {agent: hours} each, as the reference's clocks and as the kernels' arrays.
 
-    def __init__(self, some_threads: list[list[Msg]]) -> None:
+    ``roster_of``: roster numbers by shop and agent code, in no order of the agents. ``ranges``: their
+    disjoint ranges.
+    """
+
+    def __init__(self, *shops: dict[str, list[tuple[int, int]]]) -> None:
+        self.clocks = []
+        self.roster_of = np.full((len(shops), len(NAMES)), -1, np.int32)
+        ranges = []
+        for number, agents in enumerate(shops):
+            shifts = [(agent, "班", *span, [span]) for agent, spans in agents.items() for span in spans]
+            self.clocks.append(ShiftClock({"roster": shifts, "rostered": frozenset(agents)}))
+            for agent in agents:
+                self.roster_of[number, code(agent)] = len(ranges)
+                ranges.append(union(agents[agent]))
+        self.ranges = duty_arrays(ranges)
+
+    def is_rostered(self, agent: str | None) -> bool:
+        """Whether the first shop's roster names the agent."""
+        return self.clocks[0].names(agent)
+
+    def elapsed(self, agent: str | None, instant: int) -> int:
+        """Seconds on the clock of the first shop's agent."""
+        return self.clocks[0].silence(agent, 0, instant)
+
+
+def duty_arrays(rosters: list[list[tuple[int, int]]]) -> tuple[np.ndarray, ...]:
+    """Disjoint, ascending ranges of each roster as ``cslog.kernels.duty`` takes them."""
+    ranges = [span for spans in rosters for span in spans]
+    before = [
+        sum(end - begin for begin, end in spans[:number]) for spans in rosters for number in range(len(spans))
+    ]
+    return (
+        np.cumsum([0, *map(len, rosters)]).astype(np.int64),
+        np.array([begin for begin, _ in ranges], np.int64),
+        np.array([end for _, end in ranges], np.int64),
+        np.array(before, np.int64),
+    )
+
+
+WALL = Duty({})
+
+
+class Events:
+    """Threads, and the ends of their data, as the arrays that ``walk_threads`` takes."""
+
+    def __init__(self, some_threads: list[list[Msg]], data_ends: list[int], duty: Duty = WALL) -> None:
         events = [message for thread in some_threads for message in thread]
         self.starts = np.cumsum([0, *map(len, some_threads)]).astype(np.int64)
         self.at = np.array([m.ts for m in events], np.int64)
         self.kind = np.array([event_type(m) for m in events], np.int8)
         self.visible = np.array([m.kind != "text" or m.characters > 0 for m in events], np.int8)
         self.characters = np.array([m.characters for m in events], np.int32)
+        self.elapsed = np.array([duty.elapsed(m.agent, m.ts) for m in events], np.int64)
+        agents = [thread[0].agent for thread in some_threads]
+        self.data_end = np.array(data_ends, np.int64)
+        self.data_elapsed = np.array(list(map(duty.elapsed, agents, data_ends)), np.int64)
+        self.age_limit = np.array([DAY if duty.is_rostered(agent) else 2**62 for agent in agents], np.int64)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        return (
+            self.starts,
+            self.at,
+            self.elapsed,
+            self.kind,
+            self.visible,
+            self.characters,
+            self.data_end,
+            self.data_elapsed,
+            self.age_limit,
+        )
 
 
 def event_type(message: Msg) -> int:

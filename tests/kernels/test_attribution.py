@@ -22,6 +22,17 @@ MOMENTS = st.builds(
 )
 
 
+LOOKUPS = ("asof", "first", "same_day")
+DAY_CUTS = (0, 4 * 3600)
+
+
+def asked_arrays(asked):
+    """Buyer numbers and instants; -1 for a buyer who never wrote and for no instant."""
+    buyers = [BUYERS.index(name) if name in BUYERS else -1 for name, _ in asked]
+    instants = [-1 if ts is None else ts for _, ts in asked]
+    return np.array(buyers, np.int64), np.array(instants, np.int64)
+
+
 class Eligible:
     """Eligible staff messages, {buyer: [(ts, agent)]} in their order, as the kernel's arrays."""
 
@@ -31,10 +42,16 @@ class Eligible:
         self.at = np.array([ts for entries in lists for ts, _ in entries], np.int64)
         self.agent = np.array([code(agent) for entries in lists for _, agent in entries], np.int32)
 
-    def agents_at(self, buyers, instants):
-        buyer = np.array([BUYERS.index(name) if name in BUYERS else -1 for name in buyers], np.int64)
-        moments = np.array([-1 if ts is None else ts for ts in instants], np.int64)
-        return kernel.agents_at(self.starts, self.at, self.agent, buyer, moments, LOOKBACK).tolist()
+    def arguments(self, asked, lookup="asof", day_cut=0):
+        """Those of ``agents_at`` that make it the lookup (definitions 50)."""
+        buyer, latest = asked_arrays(asked)
+        earliest = latest - LOOKBACK
+        if lookup == "same_day":
+            earliest = (latest - day_cut) // DAY * DAY + day_cut
+        return (self.starts, self.at, self.agent, buyer, earliest, latest, lookup == "first")
+
+    def agents_at(self, asked, *how):
+        return kernel.agents_at(*self.arguments(asked, *how)).tolist()
 
 
 @st.composite
@@ -44,13 +61,173 @@ def eligibles(draw):
     return {buyer: sorted(draw(messages), key=lambda entry: entry[0]) for buyer in BUYERS}
 
 
-@settings(max_examples=200)
-@given(eligibles(), st.lists(st.tuples(st.sampled_from([*BUYERS, "?"]), MOMENTS | st.none()), max_size=8))
-def test_agents_at(elig, asked):
-    found = Eligible(elig).agents_at([buyer for buyer, _ in asked], [ts for _, ts in asked])
-    assert found == [
-        code(None if ts is None else naive.agent_at(elig, buyer, ts, LOOKBACK)) for buyer, ts in asked
+ASKED = st.lists(st.tuples(st.sampled_from([*BUYERS, "?"]), MOMENTS | st.none()), max_size=8)
+
+
+@settings(max_examples=400)
+@given(eligibles(), ASKED, st.sampled_from(LOOKUPS), st.sampled_from(DAY_CUTS))
+def test_agents_at(elig, asked, lookup, day_cut):
+    P = {**CHITU, "lookup": lookup, "day_cut": day_cut}
+    assert Eligible(elig).agents_at(asked, lookup, day_cut) == [
+        code(None if ts is None else naive.who_was_with(elig, None, buyer, ts, P)) for buyer, ts in asked
     ]
+
+
+@settings(max_examples=200)
+@given(eligibles(), st.sampled_from(BUYERS), MOMENTS, MOMENTS, st.booleans())
+def test_agents_between_any_two_instants(elig, buyer, one, other, pick_first):
+    eligible = Eligible(elig)
+    for earliest, latest in ((one, other), (other, one)):
+        between = [agent for ts, agent in elig[buyer] if earliest <= ts <= latest]
+        found = kernel.agents_at(
+            eligible.starts,
+            eligible.at,
+            eligible.agent,
+            *(np.array([value], np.int64) for value in (BUYERS.index(buyer), earliest, latest)),
+            pick_first,
+        )
+        assert found.tolist() == [code(None if not between else between[0 if pick_first else -1])]
+
+
+def test_lookups_at_their_edges():
+    """definitions 50: at most 48 h old; the business day of the instant; of equal seconds the outer message."""
+    at = BEGIN + 3 * DAY
+    elig = Eligible({"a": [(at - LOOKBACK, "甲"), (at - LOOKBACK, "乙"), (at - 1, "丙"), (at, "甲")]})
+    for lookup, ts, expected in (
+        ("asof", at - LOOKBACK - 1, None),
+        ("asof", at - LOOKBACK, "乙"),
+        ("asof", at - 2, "乙"),
+        ("asof", at, "甲"),
+        ("asof", at + LOOKBACK, "甲"),
+        ("asof", at + LOOKBACK + 1, None),
+        ("first", at, "甲"),
+        ("first", at + 1, "丙"),
+        ("first", at - LOOKBACK, "甲"),
+        ("first", at + LOOKBACK + 1, None),
+        ("same_day", at - 1, "丙"),
+        ("same_day", at - 2, None),
+        ("same_day", at, "甲"),
+        ("same_day", at + DAY, None),
+    ):
+        assert elig.agents_at([("a", ts)], lookup) == [code(expected)], (lookup, ts - at)
+    assert elig.agents_at([("a", at - 1), ("a", at)], "same_day", 3600) == [code("丙"), code("甲")]
+
+
+# ---- chat spans (definitions 50, covering) --------------------------------------------------------
+
+
+class Spans:
+    """{buyer: [(first, last, agent, seq of the last message)]} as the kernel's arrays."""
+
+    def __init__(self, spans):
+        lists = [sorted(spans.get(buyer, []), key=lambda span: span[3]) for buyer in BUYERS]
+        entries = [span for one in lists for span in one]
+        self.starts = np.cumsum([0, *map(len, lists)]).astype(np.int64)
+        self.first = np.array([first for first, *_ in entries], np.int64)
+        self.last = np.array([last for _, last, *_ in entries], np.int64)
+        self.agent = np.array([code(agent) for *_, agent, _ in entries], np.int32)
+
+    def arguments(self, asked, not_begun=None):
+        buyer, instant = asked_arrays(asked)
+        begun = np.full(len(asked), -1, np.int64) if not_begun is None else np.array(not_begun, np.int64)
+        return (self.starts, self.first, self.last, self.agent, buyer, instant, instant - LOOKBACK, begun)
+
+    def agents_at(self, asked, not_begun=None):
+        return kernel.agents_covering(*self.arguments(asked, not_begun)).tolist()
+
+
+LENGTHS = st.sampled_from([0, 0, 1, 600, 3600, DAY, LOOKBACK])
+
+
+@st.composite
+def spans_of(draw):
+    """Spans of received peer-days: many begin or end in the same second; the messages stand in their order."""
+    out = {}
+    for buyer in BUYERS:
+        moments = draw(st.lists(MOMENTS, min_size=1, max_size=3))
+        spans = st.tuples(st.sampled_from(moments), LENGTHS, st.sampled_from(NAMES))
+        ends = [(first, first + length, agent) for first, length, agent in draw(st.lists(spans, max_size=6))]
+        ends.sort(key=lambda span: span[1])
+        out[buyer] = [(*span, 10 + seq) for seq, span in enumerate(ends)]
+    return out
+
+
+@settings(max_examples=400)
+@given(spans_of(), st.data())
+def test_agents_covering(spans, data):
+    edges = [second for some in spans.values() for first, last, *_ in some for second in (first, last)]
+    near = st.builds(
+        lambda edge, offset: edge + offset,
+        st.sampled_from(edges or [BEGIN]),
+        st.sampled_from([-1, 0, 1, 599, LOOKBACK, LOOKBACK + 1]),
+    )
+    asked = data.draw(
+        st.lists(st.tuples(st.sampled_from([*BUYERS, "?"]), near | MOMENTS | st.none()), max_size=8)
+    )
+    assert Spans(spans).agents_at(asked) == [
+        code(None if ts is None else naive.agent_at_covering(spans.get(buyer, []), ts, LOOKBACK))
+        for buyer, ts in asked
+    ]
+
+
+@settings(max_examples=200)
+@given(spans_of(), st.sampled_from(BUYERS), MOMENTS, st.data())
+def test_spans_that_begin_too_soon_do_not_count(spans, buyer, ts, data):
+    limit = data.draw(st.sampled_from([first for first, *_ in spans[buyer]] or [ts])) + data.draw(
+        st.sampled_from([-1, 0, 1])
+    )
+    later = [span for span in spans[buyer] if span[0] > limit]
+    found = Spans(spans).agents_at([(buyer, ts)], [limit])
+    assert found == [code(naive.agent_at_covering(later, ts, LOOKBACK))]
+
+
+def test_ties_of_spans():
+    """definitions 50: the latest last second, then the latest first second, then the later last message."""
+    at = BEGIN + DAY
+
+    def agent(*spans, ts=at):
+        (found,) = Spans({"a": [(*span, seq) for seq, span in enumerate(spans)]}).agents_at([("a", ts)])
+        return NAMES[found] if found >= 0 else None
+
+    assert agent((at - 9, at + 5, "甲"), (at - 8, at + 6, "乙")) == "乙"
+    assert agent((at - 8, at + 5, "甲"), (at - 1, at + 5, "乙")) == "乙"
+    assert agent((at - 1, at + 5, "甲"), (at - 8, at + 5, "乙")) == "甲"
+    assert agent((at - 8, at + 5, "甲"), (at - 8, at + 5, "乙")) == "乙"
+    assert agent((at - 8, at - 5, "甲"), (at - 8, at - 5, "乙")) == "乙"
+    # One that covers comes before any that has ended; its end is not covered, and then it is one of those.
+    assert agent((at - 8, at, "甲"), (at - 9, at + 1, "乙")) == "乙"
+    assert agent((at - 8, at, "甲"), (at - 9, at, "乙")) == "甲"
+    assert agent((at, at, "甲")) == "甲"
+    assert agent((at + 1, at + 2, "甲")) is None
+    assert agent((at - 8, at, "甲"), ts=at + LOOKBACK) == "甲"
+    assert agent((at - 8, at, "甲"), ts=at + LOOKBACK + 1) is None
+
+
+# ---- 催付限制 (definitions 53) ---------------------------------------------------------------------
+
+
+@settings(max_examples=300)
+@given(
+    eligibles(), spans_of(), MOMENTS, st.sampled_from(OFFSETS), st.sampled_from([600, 3600, DAY]), st.data()
+)
+def test_who_urges_too_soon_wins_no_payment(elig, spans, created, later, limit, data):
+    """Nobody was with the buyer at creation: what was said until the limit is outside the window."""
+    lookup = data.draw(st.sampled_from([*LOOKUPS, "covering"]))
+    P = {**CHITU, "lookup": lookup, "urge_limit": limit}
+    order = Order("1", "a", created, created + later, 100)
+    order_agent, payment_agent = naive.order_and_payment_agent(elig, order, P, spans)
+    if order_agent is not None:
+        return
+    asked = [("a", order.paid)]
+    if lookup == "covering":
+        assert Spans(spans).agents_at(asked, [created + limit]) == [code(payment_agent)]
+        return
+    *arrays, earliest, latest, pick_first = Eligible(elig).arguments(asked, lookup)
+    earliest = np.maximum(earliest, created + limit + 1)
+    assert kernel.agents_at(*arrays, earliest, latest, pick_first).tolist() == [code(payment_agent)]
+
+
+# ---- what became of inquiries ---------------------------------------------------------------------
 
 
 @st.composite
@@ -59,7 +236,10 @@ def orders_of(draw):
     for number in range(draw(st.integers(0, 6))):
         created = draw(MOMENTS) + draw(st.sampled_from([0, 0, -DAY, -3 * DAY, -21 * DAY]))
         paid = draw(st.none() | st.sampled_from(OFFSETS).map(lambda offset, since=created: since + offset))
-        orders.append(Order(str(number), draw(st.sampled_from(BUYERS)), created, paid, 100))
+        shipped = draw(st.none() | MOMENTS | st.just(paid))
+        excluded = draw(st.sampled_from([False, False, True]))
+        buyer = draw(st.sampled_from(BUYERS))
+        orders.append(Order(str(number), buyer, created, paid, 100, shipped=shipped, excluded=excluded))
     return sorted(orders, key=lambda order: (order.buyer, order.created, order.oid))
 
 
@@ -82,8 +262,12 @@ def outcome_bits(outcome):
 class Inquiries:
     """Peer-days (agent, buyer, day, first buyer message) and orders as the kernel's arrays."""
 
-    def __init__(self, peer_days, orders, elig, rule):
-        credited = [naive.credit(elig, order, rule)[0] for order in orders]
+    def __init__(self, peer_days, orders, elig, rule, after_sale="paid"):
+        credited = [
+            kernel.EXCLUDED if order.excluded else code(naive.credit(elig, order, rule)[0])
+            for order in orders
+        ]
+        bought = [order.shipped if after_sale == "shipped" else order.paid for order in orders]
         self.buyer = np.array([BUYERS.index(buyer) for _, buyer, _, _ in peer_days], np.int64)
         self.day = np.array([day for _, _, day, _ in peer_days], np.int64)
         self.agent = np.array([code(agent) for agent, _, _, _ in peer_days], np.int32)
@@ -92,7 +276,8 @@ class Inquiries:
         self.order_starts = self.order_starts.astype(np.int64)
         self.created = np.array([order.created for order in orders], np.int64)
         self.paid = np.array([-1 if order.paid is None else order.paid for order in orders], np.int64)
-        self.credited = np.array([code(name) for name in credited], np.int32)
+        self.bought = np.array([-1 if second is None else second for second in bought], np.int64)
+        self.credited = np.array(credited, np.int32)
 
     @property
     def arrays(self):
@@ -104,6 +289,7 @@ class Inquiries:
             self.order_starts,
             self.created,
             self.paid,
+            self.bought,
             self.credited,
         )
 
@@ -114,13 +300,16 @@ class Inquiries:
     orders_of(),
     st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(BUYERS), MOMENTS), min_size=1, max_size=4),
     st.sampled_from(["order", "payment", "order_first"]),
-    st.sampled_from([0, 4 * 3600]),
+    st.sampled_from(DAY_CUTS),
+    st.sampled_from(["paid", "shipped"]),
+    st.sampled_from([(21, 2, 3), (21, 2, 3), (5, 1, 1), (1, 3, 0)]),
 )
-def test_inquiry_outcomes(elig, orders, asked, rule, day_cut):
-    P = {**CHITU, "day_cut": day_cut}
+def test_inquiry_outcomes(elig, orders, asked, rule, day_cut, after_sale, days):
+    P = {**CHITU, "day_cut": day_cut, "after_sale": after_sale}
+    P.update(zip(("after_sale_days", "order_days", "unpaid_days"), days, strict=True))
     peer_days = [(agent, buyer, naive.bday(ts, P), ts) for agent, buyer, ts in asked]
-    arrays = Inquiries(peer_days, orders, elig, rule).arrays
-    found = kernel.inquiry_outcomes(*arrays, day_cut, 21, 2, 3).tolist()
+    arrays = Inquiries(peer_days, orders, elig, rule, after_sale).arrays
+    found = kernel.inquiry_outcomes(*arrays, day_cut, *days).tolist()
     for bits, (agent, buyer, day, ts) in zip(found, peer_days, strict=True):
         expected = naive.enquiry(agent, buyer, day, ts, orders, elig, P, rule)
         if expected == "assist":
@@ -128,6 +317,52 @@ def test_inquiry_outcomes(elig, orders, asked, rule, day_cut):
             assert not bits & kernel.AFTER_SALE
         else:
             assert bits == outcome_bits(expected)
+
+
+def outcome_of(*orders, agent="甲", after_sale="paid"):
+    """Bits of one peer-day of 甲 with buyer a, asked at noon; orders: (created, paid, shipped, excluded)."""
+    noon = BEGIN + DAY // 2
+    made = [
+        Order(
+            str(number),
+            "a",
+            noon + created,
+            None if paid is None else noon + paid,
+            100,
+            1,
+            shipped,
+            "",
+            "",
+            out,
+        )
+        for number, (created, paid, shipped, out) in enumerate(orders)
+    ]
+    made = [o if o.shipped is None else o._replace(shipped=noon + o.shipped) for o in made]
+    elig = {"a": [(noon + 1, agent)]}
+    arrays = Inquiries([("甲", "a", BEGIN // DAY, noon)], made, elig, "order", after_sale).arrays
+    return int(kernel.inquiry_outcomes(*arrays, 0, 21, 2, 3)[0])
+
+
+def test_excluded_orders_are_a_colleagues():
+    """definitions 52: a reception all of whose orders are excluded is an assist."""
+    mine, excluded, nobodys = (60, 90, None, False), (70, 95, None, True), (0, 90, None, False)
+    assert outcome_of(mine) & (kernel.ASSIST | kernel.PAID) == kernel.PAID
+    assert outcome_of(excluded) & kernel.ASSIST
+    assert outcome_of(excluded, excluded) & kernel.ASSIST
+    assert not outcome_of(excluded, mine) & kernel.ASSIST
+    assert not outcome_of(nobodys) & kernel.ASSIST
+    assert not outcome_of(nobodys, excluded) & kernel.ASSIST
+    assert outcome_of(mine, excluded, agent="乙") & kernel.ASSIST
+
+
+def test_after_sale_counts_from_payment_or_shipment():
+    """definitions 55."""
+    paid_before, shipped_before = (-4 * DAY, -3 * DAY, 60, False), (-30 * DAY, -29 * DAY, -60, False)
+    assert outcome_of(paid_before) == kernel.AFTER_SALE
+    assert outcome_of(paid_before, after_sale="shipped") == kernel.LOST
+    assert outcome_of(shipped_before) == kernel.LOST
+    assert outcome_of(shipped_before, after_sale="shipped") == kernel.AFTER_SALE
+    assert outcome_of((-4 * DAY, -3 * DAY, None, False), after_sale="shipped") == kernel.LOST
 
 
 @settings(max_examples=100)
@@ -160,7 +395,7 @@ def test_order_vectors(vector):
     eligible = Eligible(vector_eligible(vector.lines))
     (_, created, paid), *more = vector.orders
     assert not more
-    at_creation, at_payment = eligible.agents_at(["a", "a"], [instant(*created), instant(*paid)])
+    at_creation, at_payment = eligible.agents_at([("a", instant(*created)), ("a", instant(*paid))])
     first = at_creation if at_creation >= 0 else at_payment
     expected = vector.expected
     assert [at_creation, at_payment, first] == [
@@ -204,15 +439,17 @@ def test_enquiry_vectors(vector):
 
 
 @settings(max_examples=20)
-@given(eligibles(), orders_of(), st.lists(MOMENTS, min_size=1, max_size=4))
-def test_read_only_arrays_give_the_same(elig, orders, instants):
-    eligible = Eligible(elig)
-    buyer, moments = np.zeros(len(instants), np.int64), np.array(instants, np.int64)
-    arrays = (eligible.starts, eligible.at, eligible.agent, buyer, moments)
+@given(eligibles(), spans_of(), orders_of(), st.lists(MOMENTS, min_size=1, max_size=4))
+def test_read_only_arrays_give_the_same(elig, spans, orders, instants):
+    asked = [("a", ts) for ts in instants]
+    *arrays, pick_first = Eligible(elig).arguments(asked)
     assert (
-        kernel.agents_at(*read_only(*arrays), LOOKBACK).tolist()
-        == kernel.agents_at(*arrays, LOOKBACK).tolist()
+        kernel.agents_at(*read_only(*arrays), pick_first).tolist()
+        == kernel.agents_at(*arrays, pick_first).tolist()
     )
+    arrays = Spans(spans).arguments(asked)
+    assert kernel.agents_covering(*read_only(*arrays)).tolist() == kernel.agents_covering(*arrays).tolist()
+    buyer, moments = asked_arrays(asked)
     peer_days = [("甲", "a", ts // DAY, ts) for ts in instants]
     arrays = Inquiries(peer_days, orders, elig, "order").arrays
     assert (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernels.conversations import BEGIN, read_only
 from naive import CHITU, DAY, Msg
 
-from cslog.kernels import attribution, concurrency, owners, threads
+from cslog.kernels import attribution, concurrency, duty, owners, threads
 
 DAY_START = BEGIN
 EDGES = (0, 3_599, 3_600, 36_000, 82_799, DAY - 5, DAY - 1)
@@ -95,8 +95,10 @@ def test_read_only_arrays_give_the_same(spans):
     [
         attribution.eligible_rows,
         attribution.agents_at,
+        attribution.agents_covering,
         attribution.inquiry_outcomes,
         concurrency.sweep,
+        duty.elapsed,
         owners.infer_owners,
         owners.transfer_effects,
         threads.order_threads,
