@@ -14,15 +14,14 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, compute, identity, kpi, wording
+from cslog import clock, compute, identity, kpi, places, wording
 from cslog.answer import Question
 from cslog.compute import Task
 from cslog.config import Config
 from cslog.errors import UsageError
-from cslog.facts import Facts
+from cslog.facts import Facts, rules
 from cslog.measures import MEASURES, Measure, countable
 from cslog.metrics import BY_KEY, PERCENTILES, Metric, resolved
-from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
 from cslog.split import Split
@@ -144,7 +143,7 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
                 continue
             found = compute.facts_of(replace(task, buyers=tuple(mine["buyer_key"].to_list())))
             listed.append(_whole_story(found, task.split, snapshot, profile).filter(pl.col("buyer") == nick))
-            spoken.append(_transcript(snapshot, task, mine))
+            spoken.append(_transcript(snapshot, task, mine, config))
         if not listed:
             raise UsageError(
                 f"the store knows no buyer {buyer!r} in these shops", "write the nick as in the export"
@@ -229,7 +228,7 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
     described = rows.with_columns(fact=pl.lit(fact), **wording.words(fact, rows, profile))
     if "order_id" in rows.columns:
         placed = described.join(
-            _order_places(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
+            places.of_orders(snapshot), on=["shop", "order_id"], how="left", maintain_order="left"
         )
     else:
         speakers = {
@@ -240,7 +239,7 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
             "staff": "staff",
             "autos": "staff",
         }
-        placed = _placed(described, snapshot, speakers.get(fact, "exact"))
+        placed = places.placed(described, snapshot, speakers.get(fact, "exact"))
     agent = "credited" if "credited" in rows.columns else "agent" if "agent" in rows.columns else None
     return placed.with_columns(agent=pl.col(agent) if agent else pl.lit(None, pl.String)).select(
         pl.col(name).cast(dtype)
@@ -248,41 +247,6 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
         else pl.lit(None, dtype).alias(name)
         for name, dtype in _ROW.items()
     )
-
-
-def _order_places(snapshot: Snapshot) -> pl.DataFrame:
-    """Buyer and place of the version of each order that counts."""
-    return fold_orders(
-        snapshot.order_versions(), None, ["shop", "order_id", "buyer", "source_file", "source_line"]
-    )
-
-
-def _placed(rows: pl.DataFrame, snapshot: Snapshot, speaker: str) -> pl.DataFrame:
-    """``rows`` with buyer, source_file and source_line of the message each fact begins with."""
-    if rows.is_empty():
-        return rows.with_columns(buyer=pl.lit(None, pl.String))
-    low, high = int(rows["at"].min()), int(rows["at"].max())  # type: ignore[arg-type]
-    columns = ["buyer_key", "sent_at", "rank", "message_class", "buyer", "source_file", "source_line"]
-    classes = {
-        "buyer": [MessageClass.BUYER, MessageClass.TRANSFER],
-        "staff": [MessageClass.HUMAN, MessageClass.ASSIST, MessageClass.AUTO],
-    }.get(speaker, list(MessageClass))
-    key = (
-        ["buyer_key", "at", "rank"]
-        if speaker in ("exact", "staff") and "rank" in rows.columns
-        else ["buyer_key", "at"]
-    )
-    places = (
-        snapshot.messages(low, high, columns)
-        .filter(pl.col("message_class").is_in([int(code) for code in classes]))
-        .rename({"sent_at": "at"})
-        .join(rows.lazy().select("buyer_key").unique(), on="buyer_key", how="semi")
-        .sort("buyer_key", "at", "rank", "message_class")
-        .unique(key, keep="first", maintain_order=True)
-        .select(*key, "buyer", "source_file", "source_line")
-        .collect()
-    )
-    return rows.join(places, on=key, how="left", maintain_order="left")
 
 
 def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:
@@ -303,7 +267,7 @@ def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profil
     )
 
 
-def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame) -> pl.DataFrame:
+def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame, config: Config) -> pl.DataFrame:
     """The buyer's messages of the period, with class, rule and place."""
     period, cut = task.split.period, task.split.day_cut_s
     low, high = (
@@ -312,9 +276,18 @@ def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame) -> pl.DataFr
     )
     classes = {int(code): code.name.lower() for code in MessageClass}
     kinds = {int(code): code.name.lower() for code in Kind}
+    # What the configuration calls an automatic reply is so in every figure (definitions 49), and named as that.
+    caught = rules.message_columns(config).get("auto_rule", pl.lit(None, pl.String))
     return (
         snapshot.messages(low, high)
         .join(mine.lazy(), on="buyer_key", how="semi")
+        .with_columns(caught=caught)
+        .with_columns(
+            message_class=pl.when(pl.col("caught").is_not_null())
+            .then(pl.lit(int(MessageClass.AUTO), pl.Int8))
+            .otherwise(pl.col("message_class")),
+            rule=pl.coalesce("caught", "rule"),
+        )
         .sort("buyer_key", "sent_at", "rank", "message_class", "agent")
         .select(
             "shop",

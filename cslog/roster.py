@@ -18,6 +18,7 @@ from cslog.config import Config, Duty, Season, Shift, Shop
 from cslog.errors import UsageError
 from cslog.readers.head import Head
 
+_HOURS = 'several spans have breaks between them: ["09:00-12:00", "13:00-18:00"]'
 _LEAP_YEAR = 2024  # 02-29 is a day of a season, too
 
 Spans = tuple[tuple[int, int], ...]
@@ -153,11 +154,11 @@ def _moved(spans: Spans, day: int) -> Spans:
     return tuple((begin + day * DAY_SECONDS, end + day * DAY_SECONDS) for begin, end in spans)
 
 
-def _spans(hours: tuple[str, ...], where: str) -> Spans:
+def _spans(hours: tuple[str, ...], where: str, hint: str = _HOURS) -> Spans:
     try:
         return clock.parse_spans(hours)
     except ValueError as error:
-        raise UsageError(f"{where}: {error}", 'such as ["09:00-12:00", "13:00-18:00"]') from error
+        raise UsageError(f"{where}: {error}", hint) from error
 
 
 def _season(season: Season, path: str) -> tuple[tuple[int, int], tuple[int, int], Spans]:
@@ -243,7 +244,11 @@ def _sheet_entries(
                         f'add [shops."{name}".shifts."{part.name[:20]}"] with hours = ["09:00-18:00"] to cslog.toml,'
                         " or write the hours behind it",
                     )
-                shifts.append((defined, ()) if defined else (part.name, _spans(part.hours, entry.where)))
+                shifts.append(
+                    (defined, ())
+                    if defined
+                    else (part.name, _spans(part.hours, entry.where, "correct the cell"))
+                )
             yield entry, shifts
 
 

@@ -1,9 +1,10 @@
-"""The store: four Delta tables in one folder, and the only file that imports deltalake.
+"""The store: five Delta tables in one folder, and the only file that imports deltalake.
 
-``messages``, ``orders`` and ``rejects`` only ever grow; ``ledger`` holds one row per ingested file and
-names the versions of the other three. **The ledger's commit is the commit of the store**: readers open
+``messages``, ``orders``, ``rejects`` and ``frozen`` (figures of closed months, cslog.freeze) only ever grow;
+``ledger`` holds one row per ingested file and per freeze, and names the versions of the others. **The ledger's commit is the commit of the store**: readers open
 the versions it names, so an ingest that dies half-way changes nothing that a report can see, and the
-next ingest finds the orphaned rows by their keys and takes them over. Its version is the store version.
+next ingest finds the orphaned rows by their keys and takes them over (figures of a freeze that died are never
+seen: the ledger names the freezes that hold). Its version is the store version.
 
 Appending is a set union (kpi-spec I2): rows whose key is known are dropped, unless their copy knows more
 (a stated agent, a greater rank); such a refinement is appended as a further row of the same key, with
@@ -29,7 +30,7 @@ from filelock import FileLock, Timeout
 from cslog import clock, schema
 from cslog.errors import StoreError, UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: the table frozen, and its version in the ledger
 _APPLICATION = "cslog"
 _KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
 _ATTEMPTS = 10
@@ -37,10 +38,10 @@ _LOCK_SECONDS = 600
 
 LEDGER: schema.Schema = {
     "at": pl.String(),  # UTC instant of the commit
-    "action": pl.String(),  # ingest
+    "action": pl.String(),  # ingest | freeze
     "path": pl.String(),
     "sha256": pl.String(),
-    "fingerprint": pl.String(),  # sha256 and the options the file was read with
+    "fingerprint": pl.String(),  # sha256 and the options the file was read with; of a freeze: its id
     "reader": pl.String(),
     "encoding": pl.String(),
     "messages_read": pl.Int64(),
@@ -53,24 +54,49 @@ LEDGER: schema.Schema = {
     "messages_version": pl.Int64(),
     "orders_version": pl.Int64(),
     "rejects_version": pl.Int64(),
+    "frozen_version": pl.Int64(),  # null in rows of schema 1
     "schema_version": pl.Int64(),
     "cslog_version": pl.String(),
+}
+
+FROZEN: schema.Schema = {
+    # One row per freeze and grouping; what the parts mean is cslog.freeze's.
+    "id": pl.String(),
+    "at": pl.Int64(),  # instant of freezing, wall seconds
+    "month": pl.String(),
+    "profile": pl.String(),
+    "attribution": pl.String(),
+    "shops": pl.List(pl.String()),  # empty: all
+    "asked_as_of": pl.Int64(),  # --as-of of the freeze
+    "store_version": pl.Int64(),  # what the figures were computed from
+    "config_hash": pl.String(),
+    "cslog_version": pl.String(),
+    "profile_content": pl.String(),  # JSON
+    "settings": pl.String(),  # JSON of the configuration
+    "by": pl.String(),  # grouping, as in --by
+    "stamp": pl.String(),  # JSON head of the report
+    "figures": pl.String(),  # JSON: key, zh, unit … of its metrics
+    "rows": pl.Int64(),
+    "content": pl.Binary(),  # the rows as Arrow IPC, every dtype and bit as computed
 }
 
 _TABLES: dict[str, tuple[schema.Schema, list[str]]] = {
     "messages": (schema.MESSAGES, ["month"]),
     "orders": (schema.ORDERS, ["month"]),
     "rejects": (schema.STORED_REJECTS, []),
+    "frozen": (FROZEN, []),
     "ledger": (LEDGER, []),
 }
-_DATA = ("messages", "orders", "rejects")
+_DATA = ("messages", "orders", "rejects", "frozen")
 
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=262_144)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The store as of one version. ``versions`` maps each table to its Delta version."""
+    """The store as of one version. ``versions`` maps each table to its Delta version; one that the store did
+    not have then is missing.
+    """
 
     folder: Path
     store_version: int
@@ -147,8 +173,55 @@ class Snapshot:
         return self._scan("rejects").sort("source_file", "line", "reason").collect()
 
     def ledger(self) -> pl.DataFrame:
-        """One row per ingested file, oldest first."""
-        return self._scan("ledger").sort("at", "path").collect()
+        """One row per ingested file and per freeze, oldest first."""
+        ledger = self._scan("ledger").sort("at", "path").collect()
+        later = {name: dtype for name, dtype in LEDGER.items() if name not in ledger.columns}
+        return ledger.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in later.items())
+
+    def frozen(self, month: str | None = None) -> pl.DataFrame:
+        """All freezes (of ``month``) as FROZEN, in the order in which they were made."""
+        if not self.versions.get("frozen"):
+            return pl.DataFrame(schema=FROZEN)
+        committed = (
+            self._scan("ledger").filter(pl.col("action") == "freeze").select(id="fingerprint").collect()
+        )
+        frozen = self._scan("frozen")
+        if month is not None:
+            frozen = frozen.filter(pl.col("month") == month)
+        order = ["store_version", "at", "id", "by"]  # a clock may be set back, a version never
+        return frozen.join(committed.lazy(), on="id", how="semi").sort(order).collect()
+
+    def messages_since(self, older: Snapshot, first_at: int, last_at: int) -> pl.DataFrame:
+        """Rows of messages with ``first_at`` ≤ sent_at ≤ ``last_at`` that ``older`` lacks, unfolded.
+
+        Columns shop, buyer, sent_at, source_file; a copy of a known message that knows more is one as well.
+        """
+        known = [*schema.MESSAGE_ID, "rank", "message_class", "characters", "agent", "exporter"]
+        months = clock.months_between(first_at, last_at)
+        mine, theirs = (
+            snapshot._scan("messages").filter(
+                pl.col("month").is_in(months), pl.col("sent_at").is_between(first_at, last_at)
+            )
+            for snapshot in (self, older)
+        )
+        return (
+            mine.join(theirs.select(known), on=known, how="anti", nulls_equal=True)
+            .select("shop", "buyer", "sent_at", "source_file")
+            .collect()
+        )
+
+    def orders_since(self, older: Snapshot) -> pl.DataFrame:
+        """Versions of orders that ``older`` lacks, as schema.ORDERS."""
+        key = ["platform", "shop", "order_id", "content_key"]
+        theirs = older._scan("orders").select(key)
+        return self._scan("orders").join(theirs, on=key, how="anti").collect()
+
+    def files_since(self, older: Snapshot) -> dict[str, str]:
+        """Paths of the files ingested after ``older``, with the UTC instant of the last ingest of each."""
+        key = ["at", "path", "fingerprint"]
+        later = self.ledger().join(older.ledger(), on=key, how="anti", nulls_equal=True)
+        ingested = later.filter(pl.col("action") == "ingest").sort("at")
+        return dict(zip(ingested["path"], ingested["at"], strict=True))
 
     def _scan(self, table: str) -> pl.LazyFrame:
         if self.store_version == 0:
@@ -190,14 +263,17 @@ class Store:
         if wanted == 0:
             return Snapshot(self.folder, 0, dict.fromkeys(_TABLES, 0))
         ledger = pl.scan_delta(_open(self.folder / "ledger", wanted))
-        columns = ["schema_version", *(f"{table}_version" for table in _DATA)]
+        # A ledger of an older schema names fewer tables.
+        there = set(ledger.collect_schema())
+        columns = ["schema_version", *(f"{table}_version" for table in _DATA if f"{table}_version" in there)]
         last = ledger.select(pl.col(columns).max()).collect().row(0, named=True)
         if last["schema_version"] > SCHEMA_VERSION:
             raise StoreError(
                 f"the store at {self.folder} was written by a newer cslog (schema {last['schema_version']})",
                 "update cslog",
             )
-        versions = {table: int(last[f"{table}_version"]) for table in _DATA} | {"ledger": wanted}
+        named = {table: last.get(f"{table}_version") for table in _DATA}
+        versions = {table: int(v) for table, v in named.items() if v is not None} | {"ledger": wanted}
         return Snapshot(self.folder, wanted, versions)
 
     @contextlib.contextmanager
@@ -267,7 +343,8 @@ class Writer:
 
     def known_fingerprints(self) -> set[str]:
         """Fingerprints of all files that were ever ingested."""
-        return set(self._scan("ledger").select("fingerprint").collect().to_series())
+        files = self._scan("ledger").filter(pl.col("action") == "ingest")
+        return set(files.select("fingerprint").collect().to_series())
 
     def append_messages(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
@@ -313,6 +390,10 @@ class Writer:
             ),
         )
 
+    def append_frozen(self, parts: pl.DataFrame) -> None:
+        """Add the parts of one freeze (FROZEN); they hold when a ledger row of action freeze names their id."""
+        self._append("frozen", lambda known: parts.select(list(FROZEN)))
+
     def commit(self, files: pl.DataFrame) -> int:
         """Make everything appended visible; ``files`` are the ledger rows. Returns the store version."""
         versions = {f"{t}_version": pl.lit(_open(self._folder / t).version()) for t in _DATA}
@@ -344,6 +425,7 @@ class Writer:
                     opened,
                     rows.to_arrow(),
                     mode="append",
+                    schema_mode="merge" if set(rows.columns) - _columns(opened) else None,
                     writer_properties=_WRITER,
                     commit_properties=CommitProperties(
                         app_transactions=[Transaction(_APPLICATION, turn)], max_commit_retries=0
@@ -363,6 +445,10 @@ def _open(path: Path, version: int | None = None) -> DeltaTable:
             f"the table {path.name} of the store at {path.parent} cannot be opened",
             "restore the folder from a backup",
         ) from error
+
+
+def _columns(table: DeltaTable) -> set[str]:
+    return {field.name for field in table.schema().fields}
 
 
 def _fold(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -54,9 +54,13 @@ def _run(*arguments: str) -> str:
 
 
 def commands() -> list[str]:
-    """The names of all commands that users see."""
+    """The names of all commands that users see; ``list slow`` is one below ``list``."""
+    found = []
     group = typer.main.get_command(app)
-    return [name for name, command in group.commands.items() if not command.hidden]  # type: ignore[attr-defined]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        if not command.hidden:
+            found += [name, *(f"{name} {below}" for below in getattr(command, "commands", ()))]
+    return found
 
 
 def cli_page() -> str:
@@ -71,7 +75,7 @@ def cli_page() -> str:
         f"```text\n{_run('--help').strip()}\n```\n",
     ]
     for name in sorted(commands()):
-        parts += [f"## cslog {name}\n", f"```text\n{_run(name, '--help').strip()}\n```\n"]
+        parts += [f"## cslog {name}\n", f"```text\n{_run(*name.split(), '--help').strip()}\n```\n"]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -164,7 +164,16 @@ def settled_difference(world, by, rule, as_of, period) -> str | None:
     return None
 
 
-@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@pytest.fixture(params=["one task", "many tasks"])
+def tasks(request, monkeypatch):
+    """How many parts the buyers are cut into; rosters' extensions and frequent texts must be those of all."""
+    if request.param == "many tasks":
+        monkeypatch.setattr(kpi, "_SMALL", 0)
+        monkeypatch.setattr(kpi, "_MESSAGES_PER_TASK", 7)
+
+
+@pytest.mark.usefixtures("tasks")
+@settings(max_examples=EXAMPLES // 2, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(
     worlds.settled_worlds(),
     st.sampled_from(SETTLED_SPLITS),

@@ -125,3 +125,13 @@ def test_an_unknown_zone():
 def test_now_is_a_second_on_that_clock():
     before = datetime.datetime.now(tz=clock.zone()).replace(tzinfo=None, microsecond=0)
     assert 0 <= clock.now() - clock.seconds_of(before) <= 5
+
+
+def test_spans_of_a_shift():
+    assert clock.parse_spans(["09:00-12:00", "13:00-18:00"]) == ((32_400, 43_200), (46_800, 64_800))
+    assert clock.parse_spans(["20:00-24:00", "00:30-04:00"]) == ((72_000, 86_400), (88_200, 100_800))
+    assert clock.parse_spans(["17:00-01:00", "02:00-04:00"])[1] == (93_600, 100_800)
+    assert clock.parse_spans(["09:00-09:00"]) == ((32_400, 118_800),)
+    for wrong in ([], ["9-18"], ["09:00-12:00", "11:00-18:00"], ["09:00-12:00", "08:00-09:30"]):
+        with pytest.raises(ValueError, match=r"hours|time of day"):
+            clock.parse_spans(wrong)

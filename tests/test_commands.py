@@ -18,7 +18,10 @@ from cslog.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"
-COMMANDS = ("ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects")
+COMMANDS = (
+    "ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects", "roster", "attribution", "orders",
+    "list", "report", "freeze", "frozen", "corrections",
+)  # fmt: skip
 COMMON = ("--store", "--config", "--quiet", "--json", "--format", "--output", "--language", "--help")
 
 
@@ -30,7 +33,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "cslog", *arguments],
         capture_output=True,
-        env=own | {"PYTHONPATH": str(ROOT)} | environment,
+        env=own | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | environment,
         check=False,
     )
 
@@ -76,7 +79,7 @@ def test_ingest_json(tmp_path):
     assert set(report) == {"store_version", "files", "totals"}
     assert report["store_version"] == 1
     assert report["totals"] == {
-        "files": 9, "ingested": 8, "duplicate": 0, "failed": 1, "messages_new": 437, "orders_new": 48, "rejects": 0
+        "files": 9, "ingested": 8, "duplicate": 0, "failed": 1, "messages_new": 448, "orders_new": 48, "rejects": 0
     }  # fmt: skip
     wanted = {
         "path", "status", "reader", "encoding", "sha256", "messages_read", "messages_new", "messages_duplicate",
@@ -96,7 +99,7 @@ def test_kpi_json(store):
     assert done.returncode == 0
     report = json.loads(done.stdout)
     head = {
-        "period", "by", "profile", "attribution", "store_version", "as_of", "cslog_version", "config_hash", "warnings",
+        "period", "by", "profile", "clock", "attribution", "lookup", "store_version", "as_of", "cslog_version", "config_hash", "warnings",
         "rows",
     }  # fmt: skip
     assert set(report) == head
@@ -145,7 +148,7 @@ def test_an_empty_period_is_no_error(store, tmp_path):
 
 def test_dry_run_keeps_nothing(tmp_path):
     done = run("ingest", str(SAMPLES), "--store", str(tmp_path / "s"), "--dry-run", "--json")
-    assert json.loads(done.stdout)["totals"]["messages_new"] == 437
+    assert json.loads(done.stdout)["totals"]["messages_new"] == 448
     assert not (tmp_path / "s").exists()
 
 
@@ -194,6 +197,7 @@ OWN = {
         "--month", "--day", "--from", "--to", "--by", "--profile", "--attribution", "--shop", "--agent", "--metrics",
         "--as-of", "--version",
     ),
+    "roster": ("--month", "--day", "--from", "--to", "--shop", "--agent"),
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 import typer.main
 
-from cslog import config, store
+from cslog import clock, config, roster, roster_sheets, store
 from cslog.commands import app
 from cslog.commands.session import Format
 from cslog.metrics import METRICS
@@ -34,6 +34,11 @@ ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "sample_logs" / "README.md"]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS |= {
+    f"{name} {below}": command
+    for name, group in list(COMMANDS.items())
+    for below, command in getattr(group, "commands", {}).items()
+}
 LAUNCHER_ONLY = {"test"}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -112,7 +117,10 @@ def test_whatever_is_told_to_be_typed_exists(page):
         if not words[0].startswith("-"):
             assert words[0] in COMMANDS.keys() | LAUNCHER_ONLY | {"COMMAND"}, words
         if words[0] in COMMANDS:
-            known = options_of(words[0])
+            below = " ".join(words[:2])
+            if hasattr(COMMANDS[words[0]], "commands") and words[1:2] != ["NAME"]:
+                assert words[0] == words[-1] or words[1].startswith("-") or below in COMMANDS, words
+            known = options_of(below if below in COMMANDS else words[0])
             named = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert named <= known, f"{' '.join(words)}: no {named - known}"
 
@@ -175,17 +183,40 @@ def test_the_options_that_take_words_name_all_of_them():
     assert set(RULES) <= set(re.findall(r"\w+", helps["attribution"]))
 
 
+def struct_in(hint: object) -> tuple[str, type | None]:
+    """The struct that a field's type holds, if any, and how its key goes on: a table by name is written ``*``."""
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) is dict:
+        return ".*", struct_in(parts[1])[1]
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return "", hint
+    return "", next((found for part in parts if (found := struct_in(part)[1])), None)
+
+
 def keys_of(struct: type, prefix: str = "") -> list[str]:
     """Dotted keys of a configuration struct; a table per shop is written ``*``."""
     found = []
     for item in msgspec.structs.fields(struct):
         key = prefix + item.encode_name
-        inner = item.type
         found.append(key)
-        if typing.get_origin(inner) is dict:
-            key, inner = f"{key}.*", typing.get_args(inner)[1]
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            found += keys_of(inner, f"{key}.")
+        joint, inner = struct_in(item.type)
+        if inner:
+            found += keys_of(inner, f"{key}{joint}.")
+    return found
+
+
+def keys_given(table: dict, struct: type, prefix: str = "") -> set[str]:
+    """The same of what an example gives."""
+    found = set()
+    for item in msgspec.structs.fields(struct):
+        if item.encode_name not in table:
+            continue
+        key, value = prefix + item.encode_name, table[item.encode_name]
+        found.add(key)
+        joint, inner = struct_in(item.type)
+        tables = value if isinstance(value, list) else value.values() if joint else [value]
+        for one in tables if inner else ():
+            found |= keys_given(one, inner, f"{key}{joint}.")
     return found
 
 
@@ -212,8 +243,28 @@ def test_configuration_examples_are_read(tmp_path):
         file.write_text(content, encoding="utf-8")
         assert config.load(str(file)).shops
     whole = tomllib.loads(examples[0])
-    given = whole.keys() | {f"shops.*.{key}" for key in next(iter(whole["shops"].values()))}
-    assert given == set(keys_of(config.Written)), "the first example shows every key"
+    assert keys_given(whole, config.Written) == set(keys_of(config.Written)), (
+        "the first example shows every key"
+    )
+
+
+def test_the_roster_sheet_shown_is_understood(tmp_path, monkeypatch):
+    page = ROOT / "docs" / "configuration.md"
+    (name,) = set(re.findall(r"`(排班_\S+\.csv)`", prose(page)))
+    (tmp_path / name).write_text(blocks(page, "csv")[0], encoding="gbk")
+    example = next(body for body in blocks(page, "toml") if f'roster_files = ["{name}"]' in body)
+    (tmp_path / "cslog.toml").write_text(example, encoding="utf-8")
+    month = clock.Period.of(month="2024-11")
+    works, agents = roster.worked(config.load(str(tmp_path / "cslog.toml")), month.first_day, month.last_day)
+    found = [(work.agent, clock.date_of(work.day).day, work.shift) for work in works]
+    assert {agent for _, agent in agents} == {"小美", "小丽"}
+    assert found == [
+        ("小丽", 1, "晚班"), ("小丽", 3, "早班"),
+        ("小美", 1, "白班"), ("小美", 2, "白班"), ("小美", 2, "晚班"), ("小美", 4, "白班"),
+    ]  # fmt: skip
+    named = section(page, "## Roster sheets").split("*Off* is")[1].split(". Who")[0]
+    for word in re.findall(r"[\u4e00-\u9fff]+|`-`", named):
+        assert roster_sheets.parts(word.strip("`")) == [], word
 
 
 def test_every_mapping_key_is_documented():

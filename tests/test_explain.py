@@ -175,6 +175,22 @@ def test_a_buyers_story_says_why_something_does_not_count(sample):
     assert set(story.facts["buyer"]) == {buyer}
 
 
+def test_a_buyers_story_names_the_rule_that_made_a_reply_automatic(sample, tmp_path):
+    days = NOVEMBER.first_day * worlds.DAY, (NOVEMBER.last_day + 1) * worlds.DAY - 1
+    buyers = (
+        sample.snapshot().messages(*days, ["buyer", "message_class", "text"]).collect().sort("text", "buyer")
+    )
+    said = buyers.filter((pl.col("message_class") == 1) & (pl.col("text").str.len_chars() > 6)).row(
+        0, named=True
+    )
+    file = tmp_path / "cslog.toml"
+    file.write_text(f"[auto_replies]\nprefixes = ['{said['text'][:6]}']\n", encoding="utf-8")
+    story = explain.story(said["buyer"], answer.Question(NOVEMBER), sample, CHITU, config.load(str(file)))
+    caught = story.messages.filter(pl.col("rule") == "configured prefix")
+    assert said["text"] in caught["text"].to_list()
+    assert set(caught["message_class"]) == {"auto"}
+
+
 def test_documents_are_complete(sample):
     question = answer.Question(NOVEMBER, agents=("小美",))
     found = explained("average_order_value", question, sample)

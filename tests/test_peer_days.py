@@ -94,7 +94,9 @@ def test_peer_days(messages, changes, filters, data):
 
 
 @pytest.mark.xfail(
-    strict=True, reason="a buyer who is listed has a re-opening alone: no message carries the flag"
+    strict=True,
+    raises=AssertionError,
+    reason="a buyer who is listed has a re-opening alone: no message carries the flag",
 )
 def test_a_listed_buyer_is_filtered_where_a_transfer_alone_brought_him():
     """definitions 48: `accounts` asks who the buyer is, not what he wrote."""

@@ -35,4 +35,13 @@ def _root(
     pass
 
 
-from cslog.commands import crediting, figures, files, setup, store  # noqa: E402, F401  (each registers its commands)
+from cslog.commands import (  # noqa: E402  (each registers its own)
+    crediting,  # noqa: F401
+    figures,  # noqa: F401
+    files,  # noqa: F401
+    freezing,  # noqa: F401
+    roster,  # noqa: F401
+    setup,  # noqa: F401
+    store,  # noqa: F401
+    worklists,  # noqa: F401
+)

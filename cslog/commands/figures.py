@@ -85,7 +85,9 @@ def kpi(
     version: Version = None,
 ) -> None:
     """The figures of a period (客服绩效): responses, conversion, sales, per agent or as --by says."""
-    from cslog import answer
+    from dataclasses import replace
+
+    from cslog import answer, freeze
     from cslog import clock as clocks
     from cslog import kpi as library
     from cslog.report import figures
@@ -103,8 +105,10 @@ def kpi(
         version=version,
     )
     counting = counted_by(profile, clock, lookup, settings, question.period)
+    store = session.open_store(settings)
     with session.progress("computing") as on_done:
-        result = library.report(question, session.open_store(settings), counting, settings, on_done)
+        result = library.report(question, store, counting, settings, on_done)
+    result = replace(result, warnings=(*result.warnings, *freeze.remarks(result, store, settings)))
     session.show(figures.sheet_of(result, session.headings(settings)), settings)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 import msgspec
 import polars as pl
@@ -19,6 +21,8 @@ _FORMATS = {
     "ratio": "0.00",
     **dict.fromkeys(INSTANTS, "yyyy-mm-dd hh:mm:ss"),
 }
+_WIDEST = 60  # characters; what is longer is wrapped
+_MOST_FROZEN = 4
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -70,8 +74,9 @@ def to_parquet(sheet: Sheet) -> bytes:
     return buffer.getvalue()
 
 
-def to_xlsx(sheet: Sheet, language: Language) -> bytes:
-    """One sheet with frozen headings and filters, and a second that says what it was computed from."""
+def to_xlsx(sheets: Sheet | Sequence[Sheet], language: Language) -> bytes:
+    """A page per sheet with frozen headings and filters, and a last one that says what they were computed from."""
+    given = (sheets,) if isinstance(sheets, Sheet) else sheets
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(
         buffer,
@@ -83,28 +88,68 @@ def to_xlsx(sheet: Sheet, language: Language) -> bytes:
         },
     )
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
-    formats = {unit: book.add_format({"num_format": code}) for unit, code in _FORMATS.items()}
-    page = book.add_worksheet(sheet.name[:31])
-    page.freeze_panes(1, sum(1 for column in sheet.columns if not column.unit))
-    for position, column in enumerate(sheet.columns):
-        page.write_string(0, position, column.heading(language), head)
-        page.set_column(position, position, 18 if not column.unit or column.unit in INSTANTS else 11)
-    data = sheet.rows.select(column.key for column in sheet.columns)
-    for number, row in enumerate(data.iter_rows(), start=1):
-        for position, (value, column) in enumerate(zip(row, sheet.columns, strict=True)):
-            _write_cell(page, number, position, value, column, formats.get(column.unit))
-    page.autofilter(0, 0, max(data.height, 1), len(sheet.columns) - 1)
-    about = book.add_worksheet("说明" if language == "zh" else "about")
-    about.set_column(0, 0, 22)
-    about.set_column(1, 1, 90)
-    for number, (name, value) in enumerate([("report", sheet.title), *sheet.stamp]):
-        about.write_string(number, 0, name)
-        about.write_string(number, 1, value)
-    for number, warning in enumerate(sheet.warnings, start=len(sheet.stamp) + 2):
-        about.write_string(number, 0, "warning")
-        about.write_string(number, 1, warning)
+    formats = {
+        unit: book.add_format({"num_format": code, "valign": "top"}) for unit, code in _FORMATS.items()
+    }
+    plain = book.add_format({"valign": "top"})
+    wrapped = book.add_format({"valign": "top", "text_wrap": True})
+    for sheet in given:
+        page = book.add_worksheet(sheet.page(language)[:31])
+        page.freeze_panes(1, _frozen(sheet))
+        data = sheet.rows.select(column.key for column in sheet.columns)
+        widths = [_width(column, data[column.key], language) for column in sheet.columns]
+        for position, (column, width) in enumerate(zip(sheet.columns, widths, strict=True)):
+            page.write_string(0, position, column.heading(language), head)
+            page.set_column(position, position, min(width, _WIDEST))
+        styles = [
+            formats.get(column.unit, wrapped if width > _WIDEST else plain)
+            for column, width in zip(sheet.columns, widths, strict=True)
+        ]
+        for number, row in enumerate(data.iter_rows(), start=1):
+            for position, (value, column, style) in enumerate(zip(row, sheet.columns, styles, strict=True)):
+                _write_cell(page, number, position, value, column, style)
+        page.autofilter(0, 0, max(data.height, 1), len(sheet.columns) - 1)
+    _write_about(book, given, language, wrapped)
     book.close()
     return buffer.getvalue()
+
+
+def _write_about(book: Any, sheets: Sequence[Sheet], language: Language, wrapped: Any) -> None:
+    """What each page is, its stamp and its warnings; what holds for all pages once."""
+    about = book.add_worksheet("说明" if language == "zh" else "about")
+    about.set_column(0, 0, 22)
+    about.set_column(1, 1, 90, wrapped)
+    single = len(sheets) == 1
+    stamps = [("report" if single else sheet.page(language), sheet.title) for sheet in sheets]
+    stamps += dict.fromkeys(line for sheet in sheets for line in sheet.stamp)
+    warnings = dict.fromkeys(("warning", warning) for sheet in sheets for warning in sheet.warnings)
+    lines = [*stamps, *([("", "")] if warnings else []), *warnings]
+    for number, line in enumerate(lines):
+        for position, text in enumerate(line):
+            about.write_string(number, position, text)
+
+
+def _frozen(sheet: Sheet) -> int:
+    """How many columns stay in sight: those that name the row, up to the first figure."""
+    named = [not column.unit for column in sheet.columns]
+    return min(named.index(False) if False in named else 1, _MOST_FROZEN)
+
+
+def _width(column: Column, values: pl.Series, language: Language) -> int:
+    """Characters that the column needs; more than _WIDEST where its texts must be wrapped."""
+    if column.unit in INSTANTS:
+        return 19
+    if column.unit or values.dtype != pl.String:
+        return 11
+    lines = (line for text in values.drop_nulls() for line in text.split("\n"))
+    longest = max((_cells(line) for line in lines), default=0) + 2
+    several = values.str.contains("\n", literal=True).any()
+    return max(longest, min(_cells(column.heading(language)) + 2, 18), _WIDEST + 1 if several else 8)
+
+
+def _cells(text: str) -> int:
+    """How many narrow characters a text is as wide as."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _write_cell(page: Any, row: int, position: int, value: Any, column: Column, cell_format: Any) -> None:
@@ -113,8 +158,10 @@ def _write_cell(page: Any, row: int, position: int, value: Any, column: Column, 
     if column.unit in INSTANTS:
         page.write_datetime(row, position, moment(value), cell_format)
     elif isinstance(value, list):
-        page.write_string(row, position, " ".join(map(str, value)))
+        page.write_string(row, position, " ".join(map(str, value)), cell_format)
     elif isinstance(value, str):
-        page.write_string(row, position, value)
+        page.write_string(row, position, value, cell_format)
+    elif isinstance(value, bool):
+        page.write_boolean(row, position, value, cell_format)
     else:
         page.write_number(row, position, float(plain_value(value, column.unit)), cell_format)

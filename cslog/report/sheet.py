@@ -54,6 +54,11 @@ class Sheet:
     stamp: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     hides_empty: bool = False  # a terminal names rows without any figure below the table
+    zh: str = ""  # the Chinese name of the page in a workbook
+
+    def page(self, language: Language) -> str:
+        """The name of the page in a workbook."""
+        return self.zh if language == "zh" and self.zh else self.name
 
     def visible(self) -> tuple[Column, ...]:
         """The columns that a terminal shows."""
