@@ -243,6 +243,20 @@ def test_a_rostered_turn_is_over_after_a_day():
     assert effects_of((0, "甲"), (10, "B"), (DAY + 10, "甲>乙"), hours=[]) == [(None, None)]
 
 
+def test_the_age_is_that_of_the_turn_and_not_of_its_last_message():
+    for seconds, expected in ((DAY - 1, code("甲")), (DAY, -1)):
+        rows = Rows([[stated(0, "甲"), stated(DAY // 2, "甲"), line(2, seconds, "甲>乙")]])
+        voided, _ = effects_on(rows, owner_of(rows, 600), CHITU, Duty({"甲": []}))
+        assert voided.tolist() == [-1, -1, expected]
+
+
+def test_on_the_wall_clock_no_turn_is_too_old():
+    chat = [(0, "甲"), *((10 + 599 * number, "B") for number in range(145))]
+    marker = (chat[-1][0] + 599, "甲>乙")
+    assert chat[-1][0] < DAY + 10 <= marker[0]
+    assert effects_of(*chat, marker) == [("甲", "乙")]
+
+
 def test_the_second_agent_has_a_clock_of_his_own():
     """甲, off duty, holds a turn that would be over on the wall clock; so nothing re-opens for him."""
     rows = Rows([[stated(0, "甲"), stated(1000, "乙"), line(2, 1010, "乙>甲")]])
