@@ -68,9 +68,6 @@ def test_agents_behind_orders(messages, lookup, limit, day_cut, data):
     assert found == expected
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the limit hides all that was said before the creation as well"
-)
 @pytest.mark.parametrize("lookup", LOOKUPS)
 def test_the_limit_of_urging_looks_at_nothing_before_the_creation(lookup):
     """definitions 53: only (created, created + limit] wins nothing; here a dirty row was paid days before."""

@@ -93,11 +93,6 @@ def test_peer_days(messages, changes, filters, data):
         assert (row["asked_at"], row["first_at"]) == (day.first_buyer_ts, seconds[day.first_seq])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a buyer who is listed has a re-opening alone: no message carries the flag",
-)
 def test_a_listed_buyer_is_filtered_where_a_transfer_alone_brought_him():
     """definitions 48: `accounts` asks who the buyer is, not what he wrote."""
     messages = [

@@ -95,7 +95,8 @@ def credit(
     created, paid = (_instants(frame, name) for name in ("created_at", "paid_at"))
     at_creation = chats.agents(person, created, np.full(created.size, -1, np.int64))
     urged = created + profile.urge_limit_s
-    not_begun = np.where((at_creation < 0) & (profile.urge_limit_s > 0), urged, -1)
+    limited = (profile.urge_limit_s > 0) & (at_creation < 0) & (paid > created)
+    not_begun = np.where(limited, urged, -1)
     at_payment = chats.agents(person, paid, not_begun)
     after = chats.spoke_between(person, paid + 1, np.where(paid >= 0, paid + profile.lookback_s, -1))
     frame = frame.with_columns(

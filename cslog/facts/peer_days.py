@@ -52,8 +52,10 @@ def peer_days_of(
     found = rules.filtered_by(
         configured,
         {
-            position: array(rows, rules.flag_column(position), np.bool_)[walked.event_row[written]]
-            for position in range(len(configured))
+            position: array(rows, rules.flag_column(position), np.bool_)[
+                frame["first_row"].to_numpy() if rule.rule == "accounts" else walked.event_row[written]
+            ]
+            for position, rule in enumerate(configured)
             if rules.flag_column(position) in rows.columns
         },
         walked.notes.peer_day[written],

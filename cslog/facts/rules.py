@@ -154,7 +154,8 @@ def filtered_by(
 ) -> np.ndarray:
     """Position of the first filter that matches each peer-day, -1 for none; int64.
 
-    ``flags``: per filter with a message column, that column per event. ``peer_days``: agent, buyer_messages,
+    ``flags``: per filter with a message column, that column per event; per row of ``peer_days`` for a filter of
+    accounts, whose buyer may have written nothing (definitions 8). ``peer_days``: agent, buyer_messages,
     agent_messages, asked_at, visible, spill, forwarded_out.
     """
     found = np.full(peer_days.height, -1, np.int64)
@@ -172,7 +173,7 @@ def filtered_by(
                 matches = (buyer_messages == 1) & (total < (rule.fewer_than or 0))
             case "accounts":
                 listed = peer_days["agent"].is_in(list(rule.accounts)).fill_null(False).to_numpy()
-                matches = listed | _any_of(flags[position], event_peer_day, peer_days.height)
+                matches = listed | flags[position]
             case "forwards":
                 matches = peer_days["forwarded_out"].to_numpy() & (staff_messages <= rule.replies)
             case "empty":
