@@ -35,13 +35,6 @@ def _root(
     pass
 
 
-from cslog.commands import (  # noqa: E402  (each registers its own)
-    crediting,  # noqa: F401
-    figures,  # noqa: F401
-    files,  # noqa: F401
-    freezing,  # noqa: F401
-    roster,  # noqa: F401
-    setup,  # noqa: F401
-    store,  # noqa: F401
-    worklists,  # noqa: F401
-)
+# Each registers its own commands; `--help` lists them in this order, the figures first.
+from cslog.commands import figures  # noqa: E402, F401, I001
+from cslog.commands import crediting, files, freezing, roster, setup, store, worklists  # noqa: E402, F401

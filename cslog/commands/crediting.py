@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cslog.commands import app
-from cslog.commands.figures import (
+from cslog.commands.options import (
+    Agents,
     AsOf,
     Day,
     First,
@@ -15,13 +16,12 @@ from cslog.commands.figures import (
     LookupName,
     Month,
     ProfileName,
+    Shops,
     Version,
     counted_by,
+    question_of,
 )
 from cslog.commands.session import Session, with_session
-
-Shops = Annotated[list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")]
-Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")]
 
 
 @app.command()
@@ -40,17 +40,11 @@ def attribution(
     version: Version = None,
 ) -> None:
     """All attribution rules side by side (绩效判定对比): what each would credit to every agent."""
-    from cslog import answer, attributions, clock
+    from cslog import attributions
     from cslog.report import credited
 
     settings = session.settings()
-    question = answer.Question(
-        period=clock.Period.of(month, day, first, last),
-        shops=tuple(shop or ()),
-        agents=tuple(agent or ()),
-        as_of=clock.parse_instant(as_of, "--as-of") if as_of else None,
-        version=version,
-    )
+    question = question_of((month, day, first, last), shop, agent, as_of, version)
     counting = counted_by(profile, None, lookup, settings, question.period)
     rows = attributions.side_by_side(question, session.open_store(settings), counting, settings)
     session.show(credited.side_by_side(rows, question, counting), settings)
@@ -84,17 +78,11 @@ def orders(
     version: Version = None,
 ) -> None:
     """Orders created or paid in a period (订单归属): agents, label, and whom each rule credits."""
-    from cslog import answer, attributions, clock
+    from cslog import attributions
     from cslog.report import credited
 
     settings = session.settings()
-    question = answer.Question(
-        period=clock.Period.of(month, day, first, last),
-        shops=tuple(shop or ()),
-        agents=tuple(agent or ()),
-        as_of=clock.parse_instant(as_of, "--as-of") if as_of else None,
-        version=version,
-    )
+    question = question_of((month, day, first, last), shop, agent, as_of, version)
     counting = counted_by(profile, None, lookup, settings, question.period)
     rows = attributions.orders(
         question, session.open_store(settings), counting, settings, differing=differing, label=label

@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cslog.commands import app
+from cslog.commands.options import (
+    Agents,
+    AsOf,
+    Attribution,
+    ClockName,
+    Day,
+    First,
+    Last,
+    LookupName,
+    Month,
+    ProfileName,
+    Shops,
+    Version,
+    counted_by,
+    question_of,
+)
 from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
-
-if TYPE_CHECKING:
-    from cslog.clock import Period
-    from cslog.config import Config
-    from cslog.profile import Profile
-
-# Options that kpi and explain share: a cell is explained by the words that the report was asked by.
-Month = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="A calendar month (自然月).")]
-Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day (自然日).")]
-First = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included.")]
-Last = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="Way of counting (口径); see `cslog profiles`.")]
-Attribution = Annotated[
-    str,
-    typer.Option("--attribution", help="Who is credited (绩效判定规则): order_first, order, payment, memo."),
-]
-ClockName = Annotated[
-    str | None,
-    typer.Option("--clock", help="Which time counts (计时): wall, window, shift; else the profile's."),
-]
-LookupName = Annotated[
-    str | None,
-    typer.Option("--lookup", help="Who was with the buyer (判定方式): asof, covering, first, same_day."),
-]
-AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="INSTANT", help="As known then (截至), e.g. 2024-12-06T09:00."),
-]
-Version = Annotated[int | None, typer.Option("--version", help="An older store version; see `cslog status`.")]
-
-
-def counted_by(name: str, clock: str | None, lookup: str | None, settings: Config, period: Period) -> Profile:
-    """The profile of these options, in the version that is valid when the period begins."""
-    from cslog import clock as clocks
-    from cslog import profile
-
-    found = profile.load(name, settings.profiles, clocks.date_of(period.first_day))
-    return found.with_clock(clock).with_lookup(lookup)
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -71,12 +49,8 @@ def kpi(
     clock: ClockName = None,
     attribution: Attribution = "order_first",
     lookup: LookupName = None,
-    shop: Annotated[
-        list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")
-    ] = None,
-    agent: Annotated[
-        list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")
-    ] = None,
+    shop: Shops = None,
+    agent: Agents = None,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", metavar="KEY,KEY", help="Only these figures (指标); see `cslog metrics`."),
@@ -87,22 +61,21 @@ def kpi(
     """The figures of a period (客服绩效): responses, conversion, sales, per agent or as --by says."""
     from dataclasses import replace
 
-    from cslog import answer, freeze
-    from cslog import clock as clocks
+    from cslog import freeze
     from cslog import kpi as library
     from cslog.report import figures
 
     session.wanted_format()
     settings = session.settings()
-    question = answer.Question(
-        period=clocks.Period.of(month, day, first, last),
+    question = question_of(
+        (month, day, first, last),
+        shop,
+        agent,
+        as_of,
+        version,
         by=_names(by),
         attribution=attribution,
-        shops=tuple(shop or ()),
-        agents=tuple(agent or ()),
         metrics=_names(metrics),
-        as_of=clocks.parse_instant(as_of, "--as-of") if as_of else None,
-        version=version,
     )
     counting = counted_by(profile, clock, lookup, settings, question.period)
     store = session.open_store(settings)
@@ -152,8 +125,6 @@ def explain(
     version: Version = None,
 ) -> None:
     """Why this number (数字从何而来): the turns, people, messages or orders behind one cell, with file and line."""
-    from cslog import answer
-    from cslog import clock as clocks
     from cslog import explain as library
     from cslog.report import explanation
 
@@ -163,13 +134,13 @@ def explain(
             "name a figure, as in `cslog explain response_avg --month 2024-11`, or --buyer NICK",
         )
     settings = session.settings()
-    question = answer.Question(
-        period=clocks.Period.of(month, day, first, last),
+    question = question_of(
+        (month, day, first, last),
+        [shop] if shop else None,
+        [agent] if agent else None,
+        as_of,
+        version,
         attribution=attribution,
-        shops=(shop,) if shop else (),
-        agents=(agent,) if agent else (),
-        as_of=clocks.parse_instant(as_of, "--as-of") if as_of else None,
-        version=version,
     )
     counting = counted_by(profile, clock, lookup, settings, question.period)
     store = session.open_store(settings)

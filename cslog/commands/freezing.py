@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cslog.commands import app
-from cslog.commands.figures import AsOf, Attribution, Month, ProfileName
+from cslog.commands.options import AsOf, Attribution, Month, ProfileName
 from cslog.commands.session import Session, with_session
 
 ClosedMonth = Annotated[

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cslog.commands import app
-from cslog.commands.figures import Day, First, Last, Month
+from cslog.commands.options import Agents, Day, First, Last, Month, Shops
 from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
 
@@ -20,12 +16,8 @@ def roster(
     day: Day = None,
     first: First = None,
     last: Last = None,
-    shop: Annotated[
-        list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")
-    ] = None,
-    agent: Annotated[
-        list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")
-    ] = None,
+    shop: Shops = None,
+    agent: Agents = None,
 ) -> None:
     """Who works when (排班): the shifts of a period as cslog understood cslog.toml and its roster sheets."""
     from cslog import clock

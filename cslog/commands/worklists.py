@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cslog.commands import app
-from cslog.commands.crediting import Agents, Shops
-from cslog.commands.figures import (
+from cslog.commands.options import (
+    Agents,
     AsOf,
     Attribution,
     ClockName,
@@ -21,8 +21,10 @@ from cslog.commands.figures import (
     LookupName,
     Month,
     ProfileName,
+    Shops,
     Version,
     counted_by,
+    question_of,
 )
 from cslog.commands.session import Format, Session, with_session
 from cslog.errors import UsageError
@@ -182,8 +184,6 @@ def report(
     version: Version = None,
 ) -> None:
     """One Excel workbook of a period (月报): figures by agent, by shop, by day, and every list."""
-    from cslog import answer
-    from cslog import clock as clocks
     from cslog.report import files
 
     if session.output is None or session.output.suffix.lower() != ".xlsx":
@@ -191,13 +191,7 @@ def report(
     if session.wanted_format() != Format.xlsx:
         raise UsageError("a report is an Excel workbook", "leave --json and --format away")
     settings = session.settings()
-    question = answer.Question(
-        period=clocks.Period.of(month, day, first, last),
-        attribution=attribution,
-        shops=tuple(shop or ()),
-        as_of=clocks.parse_instant(as_of, "--as-of") if as_of else None,
-        version=version,
-    )
+    question = question_of((month, day, first, last), shop, None, as_of, version, attribution=attribution)
     counting = counted_by(profile, clock, lookup, settings, question.period)
     sheets = _pages(session, question, counting, settings)
     for warning in dict.fromkeys(warning for sheet in sheets for warning in sheet.warnings):
