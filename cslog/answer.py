@@ -9,8 +9,9 @@ import polars as pl
 
 from cslog import __version__, clock, metrics
 from cslog.clock import Period
+from cslog.credit_rules import RULES
 from cslog.errors import UsageError
-from cslog.profile import RULES, Profile
+from cslog.profile import Profile
 from cslog.split import DIMENSIONS
 
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from cslog import clock, compute, kpi
+from cslog import clock, compute, kpi, places
 from cslog.answer import Question
 from cslog.config import Config
+from cslog.credit_rules import LABELS, RULES, credited_under
 from cslog.errors import UsageError
-from cslog.facts.credit import credited_under
-from cslog.order_versions import fold_orders
-from cslog.profile import LABELS, RULES, Profile
+from cslog.profile import Profile
 from cslog.store import Store
 
 
@@ -88,12 +87,8 @@ def _orders(question: Question, store: Store, profile: Profile, config: Config) 
             "order_agent", "payment_agent", "memo_agent",
         ]  # fmt: skip
         found = pl.concat(compute.facts_of(task).orders.select(columns) for task in tasks)
-        places = fold_orders(
-            snapshot.order_versions(),
-            question.as_of,
-            ["shop", "order_id", "buyer", "source_file", "source_line"],
-        )
-        return found.join(places, on=["shop", "order_id"], how="left", maintain_order="left")
+        known = places.of_orders(snapshot, question.as_of)
+        return found.join(known, on=["shop", "order_id"], how="left", maintain_order="left")
 
 
 def _day(instant: str, profile: Profile) -> pl.Expr:

@@ -88,7 +88,7 @@ def _absent(question: Question, config: Config, activity: pl.DataFrame) -> Itera
     for shop, agent, day in activity.select("by_shop", "agent", "day").unique().iter_rows():
         worked.setdefault((shop, agent), set()).add(day)
     rostered: dict[tuple[str, str], set[int]] = {}
-    if any(shop.roster or shop.roster_files for shop in config.shops.values()):
+    if config.rosters:
         found = roster.load(config, period.first_day, period.last_day)
         for shop, agent in found.agents.iter_rows():
             rostered[shop, agent] = set()

@@ -154,9 +154,7 @@ class _Loader:
     def with_late_answers(self, facts: Facts, messages: pl.DataFrame, reach: pl.DataFrame) -> Facts:
         """``turns.late_s`` where the next message of the thread lies beyond what was loaded."""
         split = self._task.split
-        waiting = facts.turns.filter(
-            pl.col("unfollowed"), pl.col("day").is_between(split.period.first_day, split.period.last_day)
-        )
+        waiting = facts.turns.filter(pl.col("unfollowed"), split.inside(pl.col("day")))
         people = waiting.select("buyer_key").unique()
         if people.is_empty() or self._last <= self._high:
             return facts

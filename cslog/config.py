@@ -146,6 +146,11 @@ class Config(Written, frozen=True):
     folder: str = ""
     """Where the configuration lies; files it names are relative to it."""
 
+    @property
+    def rosters(self) -> bool:
+        """Whether any shop has a roster (排班)."""
+        return any(shop.roster or shop.roster_files for shop in self.shops.values())
+
     def canonical_shop(self, name: str) -> str:
         """The main account for a shop's name or one of its aliases."""
         for main, shop in self.shops.items():

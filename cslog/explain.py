@@ -250,13 +250,9 @@ def _described(fact: str, rows: pl.DataFrame, snapshot: Snapshot, profile: Profi
 
 
 def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profile) -> pl.DataFrame:
-    inside = pl.col("day").is_between(split.period.first_day, split.period.last_day)
-    at = pl.coalesce("sold_at", "created_at")
-    orders = found.orders.filter(
-        ((at - split.day_cut_s) // clock.DAY_SECONDS).is_between(
-            split.period.first_day, split.period.last_day
-        )
-    )
+    inside = split.inside(pl.col("day"))
+    dated = found.orders.with_columns(dated_at=pl.coalesce("sold_at", "created_at"))
+    orders = dated.filter(split.inside(split.business_day("dated_at")))
     return pl.concat(
         _described(fact, rows, snapshot, profile)
         for fact, rows in (

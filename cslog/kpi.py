@@ -18,7 +18,6 @@ from cslog.facts import rules
 from cslog.facts.circumstances import Circumstances, Duty
 from cslog.metrics import METRICS
 from cslog.profile import Profile
-from cslog.roster import Roster
 from cslog.split import Split
 from cslog.store import Snapshot, Store
 
@@ -95,7 +94,7 @@ def _split(question: Question, profile: Profile, config: Config) -> Split:
     if split.by_team:
         split = replace(split, teams=_teams(config))
     if split.by_shift:
-        found = _roster(config, question.period.first_day - 2, question.period.last_day + 2)
+        found = roster.needed(config, question.period.first_day - 2, question.period.last_day + 2)
         split = replace(split, shifts=found.labels, shop_shifts=found.shop_labels)
     return split
 
@@ -117,19 +116,10 @@ def _teams(config: Config) -> pl.DataFrame:
     )
 
 
-def _roster(config: Config, first_day: int, last_day: int) -> Roster:
-    """Who works when on these days; UsageError when nobody is rostered."""
-    if not any(shop.roster or shop.roster_files for shop in config.shops.values()):
-        raise UsageError(
-            "no roster (排班) is configured", 'add shifts and a roster under [shops."…"] to cslog.toml'
-        )
-    return roster.load(config, first_day, last_day)
-
-
 def _duty(tasks: list[Task], snapshot: Snapshot, ends: dict[str, int], config: Config) -> Duty:
     """Time on duty for all that the store knows, since chats of the period's orders may lie far from it."""
     first, last = snapshot.range_until(max(ends.values(), default=0))
-    found = _roster(config, first // clock.DAY_SECONDS - 2, last // clock.DAY_SECONDS + 2)
+    found = roster.needed(config, first // clock.DAY_SECONDS - 2, last // clock.DAY_SECONDS + 2)
     longer = pl.concat(compute.extensions_of(task, found.shifts) for task in tasks)
     longer = longer.group_by("shop", "agent", "begin").agg(pl.col("end").max())
     columns = ["shop", "agent", "begin", "end"]
@@ -155,23 +145,13 @@ def _data_ends(
     question: Question, snapshot: Snapshot, config: Config, chats: dict[str, int]
 ) -> dict[str, int]:
     """Last second known of every shop that is asked for; ``chats``: last message second of the shops."""
-    known = _order_ends(snapshot) | chats
+    known = snapshot.order_ends() | chats  # a shop without chats ends with its orders
     wanted = _wanted_shops(question, config, known)
     return {
         shop: question.as_of if question.as_of is not None else end
         for shop, end in known.items()
         if shop in wanted
     }
-
-
-def _order_ends(snapshot: Snapshot) -> dict[str, int]:
-    """Last order second of every shop: the data end of one that has no chats."""
-    orders = (
-        snapshot.order_versions()
-        .group_by("shop")
-        .agg(pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max()).alias("end"))
-    )
-    return {row["shop"]: row["end"] for row in orders.collect().iter_rows(named=True)}
 
 
 def _wanted_shops(question: Question, config: Config, known: Iterable[str]) -> set[str]:

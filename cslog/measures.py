@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cslog.profile import LEVELS
 from cslog.split import Split
 
 if TYPE_CHECKING:
     from cslog.facts import Facts
-
-_LEVELS = (6, 30, 60, 180)  # seconds N of the within-N rates (facts.peer_days)
 
 _ALWAYS = pl.lit(True)
 _WAIT, _COST, _FIRST = pl.col("wait_s"), pl.col("cost_s"), pl.col("first")
@@ -75,13 +74,13 @@ MEASURES: dict[str, Measure] = {
         wall_s=pl.col("raw_wait_s"),
         first_wall_s=pl.when(_FIRST_RESPONSE).then(pl.col("raw_wait_s")),
         first_questions=_FIRST_RESPONSE,
-        **{f"within_{level}s_turn": level >= _WAIT for level in _LEVELS},
-        **{f"within_{level}s_first_turn": _FIRST_RESPONSE & (level >= _WAIT) for level in _LEVELS},
+        **{f"within_{level}s_turn": level >= _WAIT for level in LEVELS},
+        **{f"within_{level}s_first_turn": _FIRST_RESPONSE & (level >= _WAIT) for level in LEVELS},
     ),
     **_measures(
         "questions",
         questions=pl.col("at").is_not_null(),
-        **{f"within_{level}s_message": level >= _WAIT for level in _LEVELS},
+        **{f"within_{level}s_message": level >= _WAIT for level in LEVELS},
     ),
     **_measures("nights", night_questions=pl.col("night"), night_answered=pl.col("night_answered")),
     **_measures(
@@ -109,7 +108,7 @@ MEASURES: dict[str, Measure] = {
         assists=pl.col("assist"),
         consults_ordered=pl.col("consult_ordered"),
         buyers_turned=pl.col("turned"),
-        **{f"within_{level}s_peer_day": pl.col("turned") & ~pl.col(f"tardy_{level}s") for level in _LEVELS},
+        **{f"within_{level}s_peer_day": pl.col("turned") & ~pl.col(f"tardy_{level}s") for level in LEVELS},
     ),
     "buyers_received_distinct": Measure("units", _RECEIVED, distinct=("buyer_key",)),
     "last_received_day": Measure("units", pl.when(_RECEIVED).then(pl.col("_day")), largest=True),

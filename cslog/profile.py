@@ -17,21 +17,9 @@ Clock = Literal["wall", "window", "shift"]
 Level = Literal["turn", "first_turn", "message", "peer_day"]
 Lookup = Literal["asof", "covering", "first", "same_day"]
 
-RULES = ("order_first", "order", "payment", "memo")
-"""Attribution rules (绩效判定规则), which a report chooses whatever the profile."""
-LABELS = {
-    "excluded": "指定订单不算业绩",
-    "unpaid": "未付款",
-    "one_agent": "本人下单本人付款",
-    "two_agents": "本人下单他人付款",
-    "order_agent_only": "落实下单",
-    "won_at_payment": "静默下单落实付款",
-    "followed_up": "全静默跟进",
-    "silent": "全静默",
-}
-"""What happened around an order (definitions 56)."""
-
 CLOCKS: tuple[Clock, ...] = ("wall", "window", "shift")
+LEVELS = (6, 30, 60, 180)
+"""Seconds N of the within-N rates."""
 LOOKUPS: tuple[Lookup, ...] = ("asof", "covering", "first", "same_day")
 
 
@@ -80,6 +68,16 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def hours(self) -> tuple[int, int]:
         """The window in which a turn must open under this clock: seconds of the day."""
         return self.window if self.clock == "window" else (0, clock.DAY_SECONDS)
+
+    def level(self, seconds: int) -> Level:
+        """What the rate within ``seconds`` counts (definitions 34)."""
+        return getattr(self, f"within_{seconds}s")
+
+    def at_night(self, clock: Any) -> Any:
+        """Whether seconds of the day, an array or an expression, lie in the night (definitions 38)."""
+        begin, end = self.night
+        after, before = clock >= begin, clock < end
+        return after & before if begin <= end else after | before
 
     def with_clock(self, wanted: str | None) -> Profile:
         """The profile under another clock; UsageError when it has no window to count by."""

@@ -92,6 +92,38 @@ def load(config: Config, first_day: int, last_day: int) -> Roster:
     )
 
 
+def needed(config: Config, first_day: int, last_day: int) -> Roster:
+    """``load``, for what cannot do without: UsageError when no shop has a roster."""
+    if not config.rosters:
+        raise UsageError(
+            "no roster (排班) is configured", 'add shifts and a roster under [shops."…"] to cslog.toml'
+        )
+    return load(config, first_day, last_day)
+
+
+def shift_at(rows: pl.DataFrame, at: str, labels: pl.DataFrame) -> pl.Series:
+    """The shift of each row at its instant ``at``, null off shift.
+
+    ``labels``: columns of ``rows`` that say whose (shop, agent), then shift, begin, end, disjoint for each of them.
+    """
+    whose = [name for name in labels.columns if name not in ("shift", "begin", "end")]
+    found = (
+        rows.select(*whose, at)
+        .with_row_index("row")
+        .sort(at)
+        .join_asof(
+            labels.sort("begin"),
+            left_on=at,
+            right_on="begin",
+            by=whose,
+            strategy="backward",
+            check_sortedness=False,
+        )
+        .sort("row")
+    )
+    return found.select(pl.when(pl.col(at) < pl.col("end")).then(pl.col("shift")).alias("shift")).to_series()
+
+
 def worked(config: Config, first_day: int, last_day: int) -> tuple[list[Work], set[tuple[str, str]]]:
     """The shifts of these days, sorted and each once, and (shop, agent) of everybody the roster names."""
     works: set[Work] = set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cslog import clock
+from cslog import clock, roster
 from cslog.clock import Period
 
 DIMENSIONS = ("shop", "agent", "team", "shift", "day", "hour", "week", "month")
@@ -72,9 +72,7 @@ class Split:
 
     def by_time(self, frame: pl.DataFrame, day: pl.Expr, at: pl.Expr) -> pl.DataFrame:
         """``frame`` with the key columns that say when; rows outside the period are left out."""
-        frame = frame.with_columns(_day=day).filter(
-            pl.col("_day").is_between(self.period.first_day, self.period.last_day)
-        )
+        frame = frame.with_columns(_day=day).filter(self.inside(pl.col("_day")))
         columns: dict[str, pl.Expr] = {}
         for name in self.dimensions:
             if name == "day":
@@ -98,21 +96,14 @@ class Split:
             teams = self.teams.rename({"agent": "_who", "team": "by_team"})
             frame = frame.join(teams, on=["shop", "_who"], how="left", maintain_order="left")
         if self.by_shift:
-            frame = self._with_shift(frame, who is not None)
+            assert self.shifts is not None and self.shop_shifts is not None
+            labels = self.shifts.rename({"agent": "_who"}) if who else self.shop_shifts
+            frame = frame.with_columns(by_shift=roster.shift_at(frame, "_at", labels))
         return frame.drop("_who")
 
-    def _with_shift(self, frame: pl.DataFrame, of_agents: bool) -> pl.DataFrame:
-        shifts = self.shifts if of_agents else self.shop_shifts
-        assert shifts is not None
-        keys = ["shop", "_who"] if of_agents else ["shop"]
-        spans = shifts.rename({"agent": "_who"}) if of_agents else shifts
-        spans = spans.select(*keys, by_shift="shift", _begin="begin", _end="end").sort("_begin")
-        placed = frame.select(*keys, "_at").with_row_index("_row").sort("_at")
-        found = placed.join_asof(
-            spans, left_on="_at", right_on="_begin", by=keys, strategy="backward", check_sortedness=False
-        ).sort("_row")
-        inside = pl.col("_at") < pl.col("_end")
-        return frame.with_columns(found.select(pl.when(inside).then(pl.col("by_shift")).alias("by_shift")))
+    def inside(self, day: pl.Expr) -> pl.Expr:
+        """Whether a day number lies in the period."""
+        return day.is_between(self.period.first_day, self.period.last_day)
 
     def business_day(self, at: str) -> pl.Expr:
         """The business day of an instant column (kpi-spec T2)."""

@@ -159,6 +159,12 @@ class Snapshot:
         ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()
         return dict(zip(ends["shop"], ends["sent_at"], strict=True))
 
+    def order_ends(self) -> dict[str, int]:
+        """The last second at which an order of each shop was created or paid."""
+        last = pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
+        ends = self.order_versions().group_by("shop").agg(last=last).collect()
+        return dict(zip(ends["shop"], ends["last"], strict=True))
+
     def range_until(self, last_at: int) -> tuple[int, int]:
         """The first message second of all shops, and ``last_at`` or that first one when it is later."""
         first = self._scan("messages").select(pl.col("sent_at").min()).collect().item()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from cslog.profile import LABELS, Profile
+from cslog.credit_rules import LABELS
+from cslog.profile import Profile
 
 _LOOKUPS = {
     "asof": "last",

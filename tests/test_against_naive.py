@@ -13,7 +13,7 @@ import worlds
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cslog import answer, kpi, profile
+from cslog import answer, credit_rules, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
 from cslog.errors import UsageError
@@ -98,7 +98,7 @@ def assert_equal(ours: list[dict], theirs: list[dict]) -> None:
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-@given(worlds.worlds(), st.sampled_from(SPLITS), st.sampled_from(profile.RULES), st.data())
+@given(worlds.worlds(), st.sampled_from(SPLITS), st.sampled_from(credit_rules.RULES), st.data())
 def test_rows_equal_the_reference(world, by, rule, data):
     exports, order_rows = world
     counting = data.draw(st.sampled_from(sorted(naive.PROFILES)))

@@ -11,9 +11,10 @@ from test_against_naive import store_of
 from cslog import answer, attributions, config, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
+from cslog.credit_rules import LABELS, RULES
 from cslog.errors import UsageError
 from cslog.inputs import files_below
-from cslog.profile import LABELS, LOOKUPS, RULES
+from cslog.profile import LOOKUPS
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
 NOVEMBER = Period.of(month="2024-11")

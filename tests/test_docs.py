@@ -23,8 +23,8 @@ import typer.main
 from cslog import clock, config, roster, roster_sheets, store
 from cslog.commands import app
 from cslog.commands.session import Format
+from cslog.credit_rules import RULES
 from cslog.metrics import METRICS
-from cslog.profile import RULES
 from cslog.readers import mapping_settings, registry
 from cslog.readers.base import Options
 from cslog.readers.head import Head

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 
-from cslog import answer, compute, config, explain, kpi, profile
+from cslog import answer, compute, config, credit_rules, explain, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
 from cslog.errors import UsageError
@@ -98,7 +98,7 @@ def test_an_hour_adds_up(sample):
 
 
 @settings(max_examples=max(EXAMPLES // 12, 4), suppress_health_check=list(HealthCheck))
-@given(worlds.worlds(), st.booleans(), st.sampled_from(profile.RULES))
+@given(worlds.worlds(), st.booleans(), st.sampled_from(credit_rules.RULES))
 def test_random_months_add_up(world, by_agent, rule):
     exports, order_rows = world
     late = worlds.BEGIN + 40 * worlds.DAY
@@ -121,7 +121,7 @@ def test_random_months_add_up(world, by_agent, rule):
 @given(
     worlds.settled_worlds(),
     st.sampled_from([("agent",), ("shop",), ("team",), ("shift",), ("agent", "shift"), ("team", "hour")]),
-    st.sampled_from(profile.RULES),
+    st.sampled_from(credit_rules.RULES),
 )
 def test_random_settled_months_add_up(world, by, rule):
     """Under every profile, clock, filter and rule, for the rows of teams and shifts too."""

@@ -16,10 +16,10 @@ from cslog.facts import rules
 from cslog.facts.arrays import DutyArrays, Names, People, array, coded, kernel_rows, people_of
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.credit import credit, memo_agents, outcomes
-from cslog.facts.peer_days import LEVELS, level_of, peer_days_of, with_turns
+from cslog.facts.peer_days import peer_days_of, with_turns
 from cslog.facts.walk import Walked, walk
 from cslog.kernels import threads
-from cslog.profile import Profile
+from cslog.profile import LEVELS, Profile
 from cslog.schema import MessageClass
 
 COLUMNS = [
@@ -144,8 +144,8 @@ def _turns(
 def _nights(walked: Walked, profile: Profile) -> dict[str, pl.Series]:
     """Night questions and whether they were answered in the morning (definitions 38)."""
     opened = walked.turns.opened
-    clock, (begin, end) = opened % threads.DAY, profile.night
-    night = (clock >= begin) & (clock < end) if begin <= end else (clock >= begin) | (clock < end)
+    clock = opened % threads.DAY
+    night = profile.at_night(clock)
     due = opened + (profile.night_due_s - clock) % threads.DAY
     reply = walked.notes.reply[walked.turns.event]
     known = (reply >= 0) | (walked.thread_end[walked.turns.thread] >= due)
@@ -165,7 +165,7 @@ def _questions(
 ) -> pl.DataFrame:
     """Messages that wait for an answer, each with its own wait (definitions 35)."""
     profile = circumstances.profile
-    wanted = any(level_of(profile, seconds) == "message" for seconds in LEVELS)
+    wanted = any(profile.level(seconds) == "message" for seconds in LEVELS)
     event = np.flatnonzero(walked.notes.question == 1) if wanted else np.zeros(0, np.int64)
     peer_day = walked.notes.peer_day[event]
     thread = walked.peer_days.thread[peer_day]

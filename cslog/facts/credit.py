@@ -8,22 +8,12 @@ import numpy as np
 import polars as pl
 
 from cslog.config import Config, Shop
+from cslog.credit_rules import credited_under
 from cslog.facts.arrays import Names, People, array
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.walk import Walked
 from cslog.kernels import attribution, threads
 from cslog.profile import Profile
-
-
-def credited_under(rule: str) -> pl.Expr:
-    """The agent whom ``rule`` credits with an order, null for nobody (kpi-spec 4.3)."""
-    agent = {
-        "order": pl.col("order_agent"),
-        "payment": pl.col("payment_agent"),
-        "order_first": pl.coalesce("order_agent", "payment_agent"),
-        "memo": pl.col("memo_agent"),
-    }[rule]
-    return pl.when(~pl.col("excluded")).then(agent)
 
 
 def memo_agents(orders: pl.DataFrame, config: Config) -> pl.Series:
@@ -231,6 +221,7 @@ def outcomes(
     columns = {
         "inquiry": inquiry,
         "after_sale": after_sale,
+        "after_sale_asked": consulted & has(attribution.AFTER_SALE),
         "assist": assist,
         "ordered_same_day": inquiry & has(attribution.ORDERED_SAME_DAY),
         "ordered": inquiry & has(attribution.ORDERED),

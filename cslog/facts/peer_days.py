@@ -12,15 +12,7 @@ from cslog.facts.arrays import Names, People, array
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.walk import Walked
 from cslog.kernels import threads
-from cslog.profile import Profile
-
-LEVELS = (6, 30, 60, 180)
-"""Seconds N of the within-N rates."""
-
-
-def level_of(profile: Profile, seconds: int) -> str:
-    """What the rate within ``seconds`` counts under ``profile`` (definitions 34)."""
-    return str(getattr(profile, f"within_{seconds}s"))
+from cslog.profile import LEVELS, Profile
 
 
 def peer_days_of(
@@ -93,7 +85,7 @@ def with_turns(
 
     slow = np.bincount(peer_day[later_than(profile.slow_s)], minlength=frame.height)
     columns = {"slow": pl.Series(slow >= profile.slow_times)}
-    tardy = [seconds for seconds in LEVELS if level_of(profile, seconds) == "peer_day"]
+    tardy = [seconds for seconds in LEVELS if profile.level(seconds) == "peer_day"]
     if tardy:
         columns["turned"] = pl.Series(np.bincount(peer_day, minlength=frame.height) > 0)
     for seconds in tardy:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from cslog import places
-from cslog.clock import DAY_SECONDS
 from cslog.compute import Task
 from cslog.facts import Facts
 from cslog.lists.lost import final
-from cslog.lists.request import Finder, Request, Source, begin_of, dated, inside
+from cslog.lists.request import Finder, Request, Source, begin_of, dated
 from cslog.lists.texts import with_last_messages
 from cslog.profile import Profile
 
@@ -23,37 +22,34 @@ def of_peer_days(peer_days: pl.DataFrame, orders: pl.DataFrame, profile: Profile
 
     ``order_id`` is the last one bought before the buyer asked, ``bought_at`` when.
     """
-    asked, created, paid = pl.col("asked_at"), pl.col("created_at"), pl.col("paid_at")
     bought = pl.col("paid_at" if profile.after_sale == "paid" else "shipped_at")
-    created_day = (created - profile.day_cut_s).floordiv(DAY_SECONDS)
-    after = (created >= asked) & (created_day < pl.col("day") + profile.order_days)
-    pending = (
-        (created >= asked - profile.unpaid_days * DAY_SECONDS)
-        & (created < asked)
-        & (paid.is_null() | (paid >= asked))
+    known = (
+        orders.filter("joinable", bought.is_not_null())
+        .select(*_BUYER, "order_id", bought_at=bought)
+        .sort("bought_at", "order_id")
     )
-    prior = (bought >= asked - profile.after_sale_days * DAY_SECONDS) & (bought < asked)
-    found = (
-        peer_days.with_row_index("row")
-        .filter(asked.is_not_null())
-        .join(orders.filter("joinable"), on=_BUYER)
-        .with_columns(bought_at=bought, prior=prior.fill_null(False), related=after | pending)
-        .sort("row", "bought_at", "order_id")
-        .group_by("row", maintain_order=True)
-        .agg(
-            pl.col("order_id", "bought_at").filter("prior").last(),
-            pl.col("prior").any(),
-            pl.col("related").any(),
+    return (
+        peer_days.filter("after_sale_asked")
+        .with_row_index("row")
+        .sort("asked_at")
+        .join_asof(
+            known,
+            left_on="asked_at",
+            right_on="bought_at",
+            by=_BUYER,
+            strategy="backward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+            coalesce=False,
         )
-        .filter(pl.col("prior") & ~pl.col("related"))
-        .drop("prior", "related")
+        .sort("row")
+        .drop("row")
     )
-    return peer_days.with_row_index("row").join(found, on="row", maintain_order="left").drop("row")
 
 
 def _keep(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
     consulted = facts.peer_days.filter(
-        pl.col("received") | pl.col("unreplied"), inside(pl.col("day"), task.split)
+        pl.col("received") | pl.col("unreplied"), task.split.inside(pl.col("day"))
     )
     asked = facts.messages.filter("from_buyer").sort("at", "rank")
     asked = asked.group_by(_THREAD).agg(last_at=pl.col("at").last(), last_rank=pl.col("rank").last())

@@ -10,7 +10,7 @@ from cslog import places
 from cslog.compute import Task
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.facts import Facts
-from cslog.lists.request import Finder, Request, Source, dated, inside
+from cslog.lists.request import Finder, Request, Source, dated
 from cslog.lists.texts import one_line
 
 _ASKED, _ANSWERED, _AUTO = 0, 1, 2
@@ -20,7 +20,7 @@ _PRESENCE = [*_AGENT_DAY, "presence"]
 
 def _keep(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
     """Everything said on the days of the period: who, when, to whom, and of which of three kinds."""
-    day = inside(pl.col("day"), task.split)
+    day = task.split.inside(pl.col("day"))
     columns = ["shop", "agent", "buyer_key", "day", "at", "rank", "kind"]
     # What a filtered buyer wrote waits for nobody; what was written to him shows that the agent was there.
     said = facts.messages.filter(day, pl.col("counted") | ~pl.col("from_buyer"))

@@ -8,7 +8,7 @@ from cslog import places
 from cslog.clock import DAY_SECONDS
 from cslog.compute import Task
 from cslog.facts import Facts
-from cslog.lists.request import Finder, Request, Source, begin_of, data_end, dated, inside
+from cslog.lists.request import Finder, Request, Source, begin_of, data_end, dated
 from cslog.lists.texts import with_last_messages
 from cslog.metrics import days_to_final
 from cslog.profile import Profile
@@ -25,7 +25,7 @@ def final(profile: Profile, ends: dict[str, int]) -> pl.Expr:
 def _keep(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
     talked = facts.sessions.group_by(_DAY).agg(until=pl.col("last_at").max())
     return (
-        facts.peer_days.filter("lost", inside(pl.col("day"), task.split))
+        facts.peer_days.filter("lost", task.split.inside(pl.col("day")))
         .join(talked, on=_DAY, how="left", nulls_equal=True)
         .select(*_DAY, "until", "buyer_messages", "agent_messages", at="asked_at")
     )

@@ -7,11 +7,11 @@ import polars as pl
 from cslog import places, roster
 from cslog.clock import DAY_SECONDS
 from cslog.compute import Task
+from cslog.credit_rules import LABELS
 from cslog.errors import UsageError
 from cslog.facts import Facts
-from cslog.lists.request import Finder, Request, Source, data_end, inside
+from cslog.lists.request import Finder, Request, Source, data_end
 from cslog.order_versions import fold_orders
-from cslog.profile import LABELS, Profile
 from cslog.schema import OrderState
 
 _COLUMNS = ["shop", "order_id", "created_at", "paid_at", "amount_cents", "label"]
@@ -19,7 +19,7 @@ _UNPAID = pl.col("paid_at").is_null()
 
 
 def _created(task: Task) -> pl.Expr:
-    return inside(task.split.business_day("created_at"), task.split)
+    return task.split.inside(task.split.business_day("created_at"))
 
 
 def _keep_unpaid(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
@@ -49,7 +49,7 @@ def _finish_unpaid(rows: pl.DataFrame, request: Request, source: Source) -> pl.D
 
 
 def _keep_silent(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
-    sold = inside(task.split.business_day("sold_at"), task.split)
+    sold = task.split.inside(task.split.business_day("sold_at"))
     return facts.orders.filter(
         pl.col("credited").is_null(), pl.when(_UNPAID).then(_created(task)).otherwise(sold)
     ).select(_COLUMNS)
@@ -60,7 +60,7 @@ def _finish_silent(rows: pl.DataFrame, request: Request, source: Source) -> pl.D
     rows = rows.with_columns(
         state=pl.when(_UNPAID).then(pl.lit("unpaid (未付款)")).otherwise(pl.lit("paid (已付款)")),
         label_zh=pl.col("label").replace(LABELS),
-        night=_at_night(request.profile),
+        night=request.profile.at_night(pl.col("created_at") % DAY_SECONDS),
     )
     if request.night:
         rows = rows.filter("night")
@@ -99,42 +99,17 @@ def _open(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     return rows.join(closed, on=["shop", "order_id"], how="anti", maintain_order="left")
 
 
-def _at_night(profile: Profile) -> pl.Expr:
-    clock, (begin, end) = pl.col("created_at") % DAY_SECONDS, profile.night
-    after, before = clock >= begin, clock < end
-    return after & before if begin <= end else after | before
-
-
 def _with_shift(rows: pl.DataFrame, request: Request) -> pl.DataFrame:
     """``rows`` with ``shift``: that of any agent of the shop at the order's creation (definitions 45)."""
     config, period = request.config, request.question.period
-    if not any(shop.roster or shop.roster_files for shop in config.shops.values()):
-        if request.shift is not None:
-            raise UsageError(
-                "no roster (排班) is configured", 'add shifts and a roster under [shops."…"] to cslog.toml'
-            )
+    if not config.rosters and request.shift is None:
         return rows.with_columns(shift=pl.lit(None, pl.String))
     earliest = min([*rows["created_at"], period.first_day * DAY_SECONDS]) // DAY_SECONDS
-    spans = roster.load(config, earliest - 2, period.last_day + 2).shop_labels
-    known = {name for shop in config.shops.values() for name in shop.shifts} | set(spans["shift"])
+    labels = roster.needed(config, earliest - 2, period.last_day + 2).shop_labels
+    known = {name for shop in config.shops.values() for name in shop.shifts} | set(labels["shift"])
     if request.shift is not None and request.shift not in known:
         raise UsageError(f"no shift {request.shift!r}", f"use one of: {', '.join(sorted(known))}")
-    found = (
-        rows.select("shop", "created_at")
-        .with_row_index("row")
-        .sort("created_at")
-        .join_asof(
-            spans.sort("begin"),
-            left_on="created_at",
-            right_on="begin",
-            by="shop",
-            strategy="backward",
-            check_sortedness=False,
-        )
-        .sort("row")
-    )
-    on_shift = pl.when(pl.col("created_at") < pl.col("end")).then(pl.col("shift"))
-    return rows.with_columns(found.select(shift=on_shift))
+    return rows.with_columns(shift=roster.shift_at(rows, "created_at", labels))
 
 
 UNPAID = Finder(_keep_unpaid, _finish_unpaid, who="owner")

@@ -9,7 +9,7 @@ import polars as pl
 from cslog import kpi
 from cslog.compute import Task
 from cslog.facts import Facts
-from cslog.lists.request import Finder, Request, Source, dated, inside
+from cslog.lists.request import Finder, Request, Source, dated
 
 _BESIDE = (
     "buyers_received", "buyers_consulted", "reply_rate", "first_response_avg", "response_avg", "within_180s_rate",
@@ -20,7 +20,7 @@ _DAY = ["shop", "agent", "day"]
 
 def _keep(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
     return (
-        facts.peer_days.filter("after_sale", inside(pl.col("day"), task.split))
+        facts.peer_days.filter("after_sale", task.split.inside(pl.col("day")))
         .group_by(_DAY)
         .agg(after_sale_buyers=pl.len().cast(pl.Int64))
     )

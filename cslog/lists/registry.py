@@ -134,7 +134,7 @@ def _warnings(
                     "is not known"
                 )
     if name in ("unpaid", "silent", "lost", "aftersale"):
-        newest = _newest_orders(source)
+        newest = source.snapshot.order_ends()
         for shop in sorted(source.ends):
             if shop not in newest:
                 yield f"the store has no order of {shop}; ingest the order export"
@@ -145,16 +145,6 @@ def _warnings(
                 )
     if "final" in rows.columns and not rows["final"].all():
         yield "rows that are not final yet (延迟统计) may go when later orders are ingested; see the column final"
-
-
-def _newest_orders(source: Source) -> dict[str, int]:
-    newest = (
-        source.snapshot.order_versions()
-        .group_by("shop")
-        .agg(pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max()).alias("end"))
-        .collect()
-    )
-    return dict(zip(newest["shop"], newest["end"], strict=True))
 
 
 def _minute(second: int) -> str:

@@ -13,7 +13,6 @@ from cslog.compute import Task
 from cslog.config import Config
 from cslog.facts import Facts
 from cslog.profile import Profile
-from cslog.split import Split
 from cslog.store import Snapshot, Store
 
 
@@ -51,11 +50,6 @@ class Finder:
     keep: Callable[[Facts, Task, Request], pl.DataFrame]
     finish: Callable[[pl.DataFrame, Request, Source], pl.DataFrame]
     who: str | None = "agent"
-
-
-def inside(day: pl.Expr, split: Split) -> pl.Expr:
-    """Whether a day lies in the period."""
-    return day.is_between(split.period.first_day, split.period.last_day)
 
 
 def begin_of(day: pl.Expr, profile: Profile) -> pl.Expr:

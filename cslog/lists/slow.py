@@ -7,7 +7,7 @@ import polars as pl
 from cslog import places
 from cslog.compute import Task
 from cslog.facts import Facts
-from cslog.lists.request import Finder, Request, Source, inside
+from cslog.lists.request import Finder, Request, Source
 from cslog.lists.texts import one_line, with_replies
 
 _WAIT, _LATE = pl.col("wait_s"), pl.col("late_s")
@@ -16,7 +16,7 @@ _WAIT, _LATE = pl.col("wait_s"), pl.col("late_s")
 def _keep(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
     return facts.turns.filter(
         "counted",
-        inside(pl.col("day"), task.split),
+        task.split.inside(pl.col("day")),
         _WAIT.is_null() | (request.profile.slow_s < _WAIT),
     ).select(
         "shop",

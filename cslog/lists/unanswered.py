@@ -12,7 +12,7 @@ from cslog.clock import DAY_SECONDS
 from cslog.compute import Task
 from cslog.config import Filter
 from cslog.facts import Facts
-from cslog.lists.request import Finder, Request, Source, begin_of, data_end, inside
+from cslog.lists.request import Finder, Request, Source, begin_of, data_end
 from cslog.lists.texts import with_last_messages
 
 WAITING = "waiting (等待中)"
@@ -29,13 +29,13 @@ def _keep(facts: Facts, task: Task, request: Request) -> pl.DataFrame:
     answers = _last_answers(whole.messages)
     answered_at = pl.col("answered_at")
     turns = (
-        whole.turns.filter(pl.col("wait_s").is_null(), "consulted", inside(pl.col("day"), task.split))
+        whole.turns.filter(pl.col("wait_s").is_null(), "consulted", task.split.inside(pl.col("day")))
         .join(answers, on="buyer_key", how="left")
         .filter(answered_at.is_null() | (pl.col("open_at") >= answered_at))
         .join(_overdue(facts, task), on=_TURN, how="left", nulls_equal=True)
     )
     asked = (
-        whole.messages.filter("from_buyer", inside(pl.col("day"), task.split))
+        whole.messages.filter("from_buyer", task.split.inside(pl.col("day")))
         .join(answers, on="buyer_key", how="left")
         .filter(
             answered_at.is_null()

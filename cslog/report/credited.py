@@ -6,7 +6,8 @@ import polars as pl
 
 from cslog import clock
 from cslog.answer import Question
-from cslog.profile import RULES, Profile
+from cslog.credit_rules import RULES
+from cslog.profile import Profile
 from cslog.report.sheet import Column, Sheet
 
 RULE_NAMES = {"order_first": "下单优先", "order": "下单", "payment": "付款", "memo": "备注"}

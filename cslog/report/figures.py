@@ -33,6 +33,21 @@ SHOWN = {
 """What a terminal of 100 columns shows, with short English titles; files hold all figures."""
 
 
+def made_from(answer: Answer) -> tuple[tuple[str, str], ...]:
+    """The lines below a table that say what it was computed from."""
+    stamp = answer.stamp()
+    return (
+        ("profile 口径", f"{answer.profile.id} ({answer.profile.title_zh})"),
+        ("clock 计时", answer.profile.clock),
+        ("attribution 绩效判定", f"{answer.question.attribution}, {answer.profile.lookup}"),
+        ("data until 数据截止", stamp["as_of"] or "no data"),
+        (
+            "made by",
+            f"cslog {stamp['cslog_version']}, store version {stamp['store_version']}, config {stamp['config_hash']}",
+        ),
+    )
+
+
 def sheet_of(answer: Answer, language: Language) -> Sheet:
     """The sheet of a KPI answer."""
     dimensions = ["shop", *(name for name in answer.frame.columns if name in KEY_COLUMNS and name != "shop")]
@@ -45,24 +60,14 @@ def sheet_of(answer: Answer, language: Language) -> Sheet:
     dates = f"{clock.date_of(period.first_day)} – {clock.date_of(period.last_day)}"
     shown = answer.question.metrics or SHOWN
     title = f"{shops[0]}  {dates}" if one_shop else dates
-    stamp = answer.stamp()
     return Sheet(
         name="kpi",
         title=title,
         columns=(*columns, Column("immature", "未定稿")),
         rows=answer.frame,
-        document={**stamp, "rows": ...},
+        document={**answer.stamp(), "rows": ...},
         shown=tuple(name for name in dimensions if not (one_shop and name == "shop")) + tuple(shown),
-        stamp=(
-            ("profile 口径", f"{answer.profile.id} ({answer.profile.title_zh})"),
-            ("clock 计时", answer.profile.clock),
-            ("attribution 绩效判定", f"{answer.question.attribution}, {answer.profile.lookup}"),
-            ("data until 数据截止", stamp["as_of"] or "no data"),
-            (
-                "made by",
-                f"cslog {stamp['cslog_version']}, store version {stamp['store_version']}, config {stamp['config_hash']}",
-            ),
-        ),
+        stamp=made_from(answer),
         warnings=answer.warnings,
         hides_empty=True,
     )

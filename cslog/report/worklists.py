@@ -9,6 +9,7 @@ import polars as pl
 from cslog import clock
 from cslog.lists import NAMES
 from cslog.metrics import BY_KEY
+from cslog.report.figures import made_from
 from cslog.report.sheet import Column, Sheet
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ _SHOWN = {
 def sheet_of(found: Found) -> Sheet:
     """One list."""
     name, answer = found.name, found.answer
-    stamp, period = found.stamp(), answer.question.period
+    period = answer.question.period
     dates = f"{clock.date_of(period.first_day)} – {clock.date_of(period.last_day)}"
     shops = answer.frame["shop"].n_unique()
     return Sheet(
@@ -90,18 +91,9 @@ def sheet_of(found: Found) -> Sheet:
         title=f"{name.name} {name.zh}: {answer.frame.height} rows, {dates}",
         columns=tuple(_column(key) for key in answer.frame.columns),
         rows=answer.frame,
-        document={**stamp, "rows": ...},
+        document={**found.stamp(), "rows": ...},
         shown=(*(("shop",) if shops > 1 else ()), *_SHOWN[name.name]),
-        stamp=(
-            ("profile 口径", f"{answer.profile.id} ({answer.profile.title_zh})"),
-            ("clock 计时", answer.profile.clock),
-            ("attribution 绩效判定", f"{answer.question.attribution}, {answer.profile.lookup}"),
-            ("data until 数据截止", stamp["as_of"] or "no data"),
-            (
-                "made by",
-                f"cslog {stamp['cslog_version']}, store version {stamp['store_version']}, config {stamp['config_hash']}",
-            ),
-        ),
+        stamp=made_from(answer),
         warnings=answer.warnings,
         zh=name.zh,
     )
