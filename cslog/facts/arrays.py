@@ -96,11 +96,18 @@ class DutyArrays:
             return np.full(shop_code.size, -1, np.int32)
         return np.where(agent_code >= 0, self.number[shop_code, agent_code], np.int32(-1)).astype(np.int32)
 
-    def elapsed(self, number: np.ndarray, instant: np.ndarray) -> np.ndarray:
-        """Seconds on duty until the instants, per roster number; the wall second itself for number -1."""
+    def elapsed(self, number: np.ndarray, instant: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        """Seconds on duty until the instants, per roster number; the wall second itself for number -1.
+
+        ``times``: how many of the instants, one after another, each number is for; else one each.
+        """
+        if (
+            not self.ranges[1].size and self.ranges[0].size == 1
+        ):  # no roster at all: spare a copy of every instant
+            return instant
         from cslog.kernels import duty
 
-        return duty.elapsed(number, instant, *self.ranges)
+        return duty.elapsed(number if times is None else np.repeat(number, times), instant, self.ranges)
 
 
 def coded(messages: pl.DataFrame, more_names: pl.Series) -> tuple[Names, pl.DataFrame]:

@@ -73,7 +73,7 @@ def walk(rows: pl.DataFrame, people: People, names: Names, circumstances: Circum
         target,
         people.shop_code,
         on_duty.number,
-        *on_duty.ranges,
+        on_duty.ranges,
         profile.max_wait_s,
         profile.day_cut_s,
         profile.transfer == "neutral",
@@ -89,7 +89,7 @@ def walk(rows: pl.DataFrame, people: People, names: Names, circumstances: Circum
     turns, sessions, peer_days, notes = threads.walk_threads(
         starts,
         event_at,
-        on_duty.elapsed(np.repeat(number, np.diff(starts)), event_at),
+        on_duty.elapsed(number, event_at, np.diff(starts)),
         event_type,
         array(rows, "visible", np.int8)[event_row],
         array(rows, "characters", np.int32)[event_row],

@@ -1,9 +1,9 @@
 """Seconds of rostered time (kpi-spec 5, clock ``shift``; definitions 42): a second clock that runs only
 while an agent is on duty. Whom no roster names is always on duty, so that for him it is the wall clock.
 
-A roster number names the ranges ``starts[number]`` … ``starts[number + 1]`` of ``begin`` and ``end``:
-disjoint, ascending, half-open wall seconds. ``before`` holds the seconds of the roster's earlier ranges.
-Number -1 is the wall clock.
+``duty`` is (starts, begin, end, before): a roster number names the ranges ``starts[number]`` …
+``starts[number + 1]`` of ``begin`` and ``end``, disjoint, ascending, half-open wall seconds; ``before`` holds the
+seconds of the roster's earlier ranges. Number -1 is the wall clock.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cslog.kernels.signatures import I32, I64
+from cslog.kernels.signatures import DUTY, I32, I64
 
 DAY = 86_400
 
 
 @njit(cache=True, nogil=True)
-def elapsed_at(number, instant, starts, begin, end, before):  # type: ignore[no-untyped-def]
+def elapsed_at(number, instant, duty):  # type: ignore[no-untyped-def]
     """Seconds of duty until ``instant``; the differences of two such values are what counts."""
     if number < 0:
         return instant
+    starts, begin, end, before = duty
     low, high = starts[number], starts[number + 1]
     while low < high:
         middle = (low + high) // 2
@@ -33,10 +34,10 @@ def elapsed_at(number, instant, starts, begin, end, before):  # type: ignore[no-
     return before[low - 1] + min(instant, end[low - 1]) - begin[low - 1]
 
 
-@njit([(I32, I64, I64, I64, I64, I64)], cache=True, nogil=True)
-def elapsed(number, instant, starts, begin, end, before):  # type: ignore[no-untyped-def]
+@njit([(I32, I64, DUTY)], cache=True, nogil=True)
+def elapsed(number, instant, duty):  # type: ignore[no-untyped-def]
     """``elapsed_at`` of every pair of roster number and instant, as int64."""
     result = np.empty(instant.size, np.int64)
     for i in range(instant.size):
-        result[i] = elapsed_at(number[i], instant[i], starts, begin, end, before)
+        result[i] = elapsed_at(number[i], instant[i], duty)
     return result

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from cslog.kernels.duty import elapsed_at
-from cslog.kernels.signatures import BOOL, I8, I32, I32_2, I64, INT
+from cslog.kernels.signatures import BOOL, DUTY, I8, I32, I32_2, I64, INT
 
 DAY = 86_400
 
@@ -72,16 +72,14 @@ def infer_owners(starts, at, who, agent, exporter, target, gap):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def _is_over(opened_at, previous, now, number, duty_starts, duty_begin, duty_end, duty_before, gap, day_cut):  # type: ignore[no-untyped-def]
+def _is_over(opened_at, previous, now, number, duty, gap, day_cut):  # type: ignore[no-untyped-def]
     """Whether a turn whose thread was silent since ``previous`` is over at ``now``.
 
     By silence in the agent's own time; a rostered agent's also by its age; without ``gap`` by the day's end.
     """
     if gap == 0:
         return (previous - day_cut) // DAY != (now - day_cut) // DAY
-    silence = elapsed_at(number, now, duty_starts, duty_begin, duty_end, duty_before) - elapsed_at(
-        number, previous, duty_starts, duty_begin, duty_end, duty_before
-    )
+    silence = elapsed_at(number, now, duty) - elapsed_at(number, previous, duty)
     return silence >= gap or (number >= 0 and now - opened_at >= DAY)
 
 
@@ -96,10 +94,7 @@ def _open_turn(  # type: ignore[no-untyped-def]
     reopened,
     agent,
     number,
-    duty_starts,
-    duty_begin,
-    duty_end,
-    duty_before,
+    duty,
     gap,
     day_cut,
 ):
@@ -117,10 +112,7 @@ def _open_turn(  # type: ignore[no-untyped-def]
             at[previous],
             at[i],
             number,
-            duty_starts,
-            duty_begin,
-            duty_end,
-            duty_before,
+            duty,
             gap,
             day_cut,
         ):
@@ -136,7 +128,7 @@ def _open_turn(  # type: ignore[no-untyped-def]
 
 
 @njit(
-    [(I64, I64, I8, I32, I32, I32, I32, I32_2, I64, I64, I64, I64, INT, INT, BOOL)],
+    [(I64, I64, I8, I32, I32, I32, I32, I32_2, DUTY, INT, INT, BOOL)],
     cache=True,
     nogil=True,
 )
@@ -149,10 +141,7 @@ def transfer_effects(  # type: ignore[no-untyped-def]
     target,
     buyer_shop,
     roster_of,
-    duty_starts,
-    duty_begin,
-    duty_end,
-    duty_before,
+    duty,
     gap,
     day_cut,
     neutral,
@@ -183,10 +172,7 @@ def transfer_effects(  # type: ignore[no-untyped-def]
                 reopened,
                 leaving,
                 roster_of[buyer_shop[buyer], leaving],
-                duty_starts,
-                duty_begin,
-                duty_end,
-                duty_before,
+                duty,
                 gap,
                 day_cut,
             )
@@ -208,10 +194,7 @@ def transfer_effects(  # type: ignore[no-untyped-def]
                 reopened,
                 taking,
                 roster_of[buyer_shop[buyer], taking],
-                duty_starts,
-                duty_begin,
-                duty_end,
-                duty_before,
+                duty,
                 gap,
                 day_cut,
             )

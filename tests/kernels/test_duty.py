@@ -26,7 +26,7 @@ def rosters(draw):
 def elapsed(some_rosters, asked):
     number = np.array([number for number, _ in asked], np.int32)
     instant = np.array([at for _, at in asked], np.int64)
-    return duty.elapsed(number, instant, *duty_arrays(some_rosters)).tolist()
+    return duty.elapsed(number, instant, duty_arrays(some_rosters)).tolist()
 
 
 @settings(max_examples=300)
@@ -69,5 +69,7 @@ def test_time_stands_still_for_whom_a_roster_gives_no_hours():
 @settings(max_examples=20)
 @given(st.lists(rosters(), min_size=1, max_size=3), st.lists(INSTANTS, max_size=5))
 def test_read_only_arrays_give_the_same(some_rosters, instants):
-    arrays = (np.zeros(len(instants), np.int32), np.array(instants, np.int64), *duty_arrays(some_rosters))
-    assert duty.elapsed(*read_only(*arrays)).tolist() == duty.elapsed(*arrays).tolist()
+    arrays = (np.zeros(len(instants), np.int32), np.array(instants, np.int64))
+    ranges = duty_arrays(some_rosters)
+    locked = duty.elapsed(*read_only(*arrays), read_only(*ranges))
+    assert locked.tolist() == duty.elapsed(*arrays, ranges).tolist()

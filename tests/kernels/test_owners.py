@@ -56,7 +56,7 @@ def effects_on(rows, owner, P, duty=WALL, buyer_shop=None):
 def effect_arguments(rows, owner, P, duty, buyer_shop):
     arrays = (rows.starts, rows.at, rows.who, owner, rows.origin, rows.target)
     numbers = (P["max_wait"] or 0, P["day_cut"], P["transfer"] == "neutral")
-    return (*arrays, buyer_shop, duty.roster_of, *duty.ranges, *numbers)
+    return (*arrays, buyer_shop, duty.roster_of, duty.ranges, *numbers)
 
 
 def threads_by_kernel(rows, owner, *how):
@@ -118,9 +118,9 @@ def test_read_only_arrays_give_the_same(world):
     arrays = (rows.starts, rows.at, rows.who, rows.agent, rows.exporter, rows.target)
     owner = owners.infer_owners(*arrays, 600)
     assert owners.infer_owners(*read_only(*arrays), 600).tolist() == owner.tolist()
-    *arrays, gap, day_cut, neutral = effect_arguments(rows, owner, CHITU, duty, shops)
-    effects = owners.transfer_effects(*arrays, gap, day_cut, neutral)
-    locked = owners.transfer_effects(*read_only(*arrays), gap, day_cut, neutral)
+    *arrays, ranges, gap, day_cut, neutral = effect_arguments(rows, owner, CHITU, duty, shops)
+    effects = owners.transfer_effects(*arrays, ranges, gap, day_cut, neutral)
+    locked = owners.transfer_effects(*read_only(*arrays), read_only(*ranges), gap, day_cut, neutral)
     assert [array.tolist() for array in locked] == [array.tolist() for array in effects]
     regrouped = threads.order_threads(rows.starts, rows.who, owner, *effects)
     locked = threads.order_threads(*read_only(rows.starts, rows.who, owner, *effects))
