@@ -143,7 +143,7 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
                 continue
             found = compute.facts_of(replace(task, buyers=tuple(mine["buyer_key"].to_list())))
             listed.append(_whole_story(found, task.split, snapshot, profile).filter(pl.col("buyer") == nick))
-            spoken.append(_transcript(snapshot, task, mine, config))
+            spoken.append(_transcript(snapshot, task, mine))
         if not listed:
             raise UsageError(
                 f"the store knows no buyer {buyer!r} in these shops", "write the nick as in the export"
@@ -263,7 +263,7 @@ def _whole_story(found: Facts, split: Split, snapshot: Snapshot, profile: Profil
     )
 
 
-def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame, config: Config) -> pl.DataFrame:
+def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame) -> pl.DataFrame:
     """The buyer's messages of the period, with class, rule and place."""
     period, cut = task.split.period, task.split.day_cut_s
     low, high = (
@@ -272,29 +272,22 @@ def _transcript(snapshot: Snapshot, task: Task, mine: pl.DataFrame, config: Conf
     )
     classes = {int(code): code.name.lower() for code in MessageClass}
     kinds = {int(code): code.name.lower() for code in Kind}
-    # What the configuration calls an automatic reply is so in every figure (definitions 49), and named as that.
-    caught = rules.message_columns(config).get("auto_rule", pl.lit(None, pl.String))
-    return (
-        snapshot.messages(low, high)
-        .join(mine.lazy(), on="buyer_key", how="semi")
-        .with_columns(caught=caught)
-        .with_columns(
-            message_class=pl.when(pl.col("caught").is_not_null())
-            .then(pl.lit(int(MessageClass.AUTO), pl.Int8))
-            .otherwise(pl.col("message_class")),
-            rule=pl.coalesce("caught", "rule"),
-        )
-        .sort("buyer_key", "sent_at", "rank", "message_class", "agent")
-        .select(
-            "shop",
-            at="sent_at",
-            sender="sender",
-            message_class=pl.col("message_class").replace_strict(classes, return_dtype=pl.String),
-            rule="rule",
-            kind=pl.col("kind").replace_strict(kinds, return_dtype=pl.String),
-            text="text",
-            source_file="source_file",
-            source_line="source_line",
-        )
-        .collect()
+    circumstances = task.circumstances
+    config = circumstances.config
+    spoken = snapshot.messages(low, high).join(mine.lazy(), on="buyer_key", how="semi")
+    found = rules.with_automatic_replies(
+        spoken.with_columns(**rules.message_columns(config)).collect(), config, circumstances.automatic, cut
+    )
+    # What the configuration calls automatic is so in every figure (definitions 49), and named as that.
+    rule = pl.coalesce("auto_rule", "rule") if "auto_rule" in found.columns else pl.col("rule")
+    return found.sort("buyer_key", "sent_at", "rank", "message_class", "agent").select(
+        "shop",
+        at="sent_at",
+        sender="sender",
+        message_class=pl.col("message_class").replace_strict(classes, return_dtype=pl.String),
+        rule=rule,
+        kind=pl.col("kind").replace_strict(kinds, return_dtype=pl.String),
+        text="text",
+        source_file="source_file",
+        source_line="source_line",
     )

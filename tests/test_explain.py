@@ -12,6 +12,7 @@ import pytest
 import worlds
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from naive import Block, Export, Line
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 
 from cslog import answer, compute, config, credit_rules, explain, kpi, profile
@@ -189,6 +190,26 @@ def test_a_buyers_story_names_the_rule_that_made_a_reply_automatic(sample, tmp_p
     caught = story.messages.filter(pl.col("rule") == "configured prefix")
     assert said["text"] in caught["text"].to_list()
     assert set(caught["message_class"]) == {"auto"}
+
+
+def test_a_buyers_story_names_a_reply_that_was_sent_to_many_at_once(tmp_path):
+    """Two buyers get the same text in the second in which they write; with buyers = 2 no person typed it."""
+    blocks = [
+        Block(
+            buyer,
+            [Line(worlds.BEGIN, buyer, "在吗"), Line(worlds.BEGIN, f"{worlds.SHOP}:小美", "稍等，马上来")],
+        )
+        for buyer in ("buyer_a", "buyer_b")
+    ]
+    exports = [Export(worlds.SHOP, f"{worlds.SHOP}:小美", blocks)]
+    file = tmp_path / "cslog.toml"
+    file.write_text("[auto_replies]\nstatistical = true\nbuyers = 2\n", encoding="utf-8")
+    store = store_of(tmp_path, worlds.write_files(tmp_path / "in", exports, []))
+    story = explain.story("buyer_a", answer.Question(WHOLE), store, CHITU, config.load(str(file)))
+    assert story.messages.select("message_class", "rule").rows() == [
+        ("buyer", "sender"),
+        ("auto", "sent to many at once"),
+    ]
 
 
 def test_documents_are_complete(sample):

@@ -63,6 +63,7 @@ def compute(messages: pl.DataFrame, orders: pl.DataFrame, circumstances: Circums
     profile, config = circumstances.profile, circumstances.config
     orders = orders.with_columns(memo_agents(orders, config))
     messages = rules.with_automatic_replies(messages, config, circumstances.automatic, profile.day_cut_s)
+    messages = messages.drop("auto_rule", "message_key", strict=False)
     names, messages = coded(messages, orders["memo_agent"])
     autos = messages.filter(pl.col("message_class") == int(MessageClass.AUTO)).select(
         "shop", "buyer_key", "rank", agent=names.of("agent_code"), at="sent_at"

@@ -122,23 +122,27 @@ def automatic_keys(messages: pl.DataFrame, config: Config, day_cut_s: int) -> pl
 def with_automatic_replies(
     messages: pl.DataFrame, config: Config, automatic: pl.DataFrame | None, day_cut_s: int
 ) -> pl.DataFrame:
-    """``messages`` with what the configuration calls an automatic reply in class ``auto``."""
-    auto = pl.lit(int(MessageClass.AUTO), pl.Int8)
-    if "auto_rule" in messages.columns:
-        caught = pl.col("auto_rule").is_not_null()
-        messages = messages.with_columns(
-            message_class=pl.when(caught).then(auto).otherwise(pl.col("message_class"))
-        ).drop("auto_rule")
+    """``messages`` with what the configuration calls an automatic reply in class ``auto``.
+
+    Columns of ``message_columns`` are needed. Where anything is configured, ``auto_rule`` names the rule, null for
+    what none caught.
+    """
+    if "auto_rule" not in messages.columns:
+        if automatic is None:  # nothing is configured: spare every message a column
+            return messages
+        messages = messages.with_columns(auto_rule=pl.lit(None, pl.String))
     if automatic is not None:
         marked = soon_after_buyer(messages, config.auto_replies.seconds).with_columns(_day(day_cut_s))
         marked = marked.join(
             automatic.with_columns(known=pl.lit(True)), on=["shop", "day", "message_key"], how="left"
         )
-        caught = pl.col("soon") & pl.col("known").fill_null(False)
-        messages = marked.with_columns(
-            message_class=pl.when(caught).then(auto).otherwise(pl.col("message_class"))
-        ).drop("soon", "day", "known", "message_key")
-    return messages
+        often = pl.when(pl.col("soon") & pl.col("known").fill_null(False)).then(
+            pl.lit("sent to many at once")
+        )
+        messages = marked.with_columns(auto_rule=pl.coalesce("auto_rule", often)).drop("soon", "day", "known")
+    caught = pl.col("auto_rule").is_not_null()
+    auto = pl.lit(int(MessageClass.AUTO), pl.Int8)
+    return messages.with_columns(message_class=pl.when(caught).then(auto).otherwise(pl.col("message_class")))
 
 
 def _day(day_cut_s: int) -> pl.Expr:
