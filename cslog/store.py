@@ -27,7 +27,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from filelock import FileLock, Timeout
 
-from cslog import clock, schema
+from cslog import clock, copies, schema
 from cslog.errors import StoreError, UsageError
 
 SCHEMA_VERSION = 2  # 2: the table frozen, and its version in the ledger
@@ -118,7 +118,7 @@ class Snapshot:
             return frame.select(wanted)
         refined = refinements.lazy()
         whole = frame.join(refined, on=key, how="anti").select(wanted)
-        return pl.concat([whole, _fold(frame.join(refined, on=key, how="semi")).select(wanted)])
+        return pl.concat([whole, copies.fold(frame.join(refined, on=key, how="semi")).select(wanted)])
 
     def bounds(self) -> pl.DataFrame:
         """Per shop: first and last second, messages, days with messages, buyers; how many buyer messages there are
@@ -356,13 +356,13 @@ class Writer:
         """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
         repeated = batch.select(pl.struct(schema.MESSAGE_ID).is_duplicated()).to_series()
         if repeated.any():
-            folded = _fold(batch.filter(repeated).lazy()).select(list(schema.MESSAGES)).collect()
+            folded = copies.fold(batch.filter(repeated).lazy()).select(list(schema.MESSAGES)).collect()
             batch = pl.concat([batch.filter(~repeated), folded])
         fresh = pl.DataFrame()
 
         def missing(known: pl.LazyFrame) -> pl.DataFrame:
             nonlocal fresh
-            fresh, refined = _unknown_messages(batch, known)
+            fresh, refined = copies.unknown(batch, known)
             return pl.concat([fresh, refined.with_columns(refines=pl.lit(True))]).sort(schema.MESSAGE_ORDER)
 
         self._append("messages", missing)
@@ -455,63 +455,6 @@ def _open(path: Path, version: int | None = None) -> DeltaTable:
 
 def _columns(table: DeltaTable) -> set[str]:
     return {field.name for field in table.schema().fields}
-
-
-def _fold(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """One row per message out of its copies; every rule is a minimum or a maximum, so order is no matter."""
-    rules: dict[str, pl.Expr] = {
-        "rank": pl.col("rank").max(),
-        "message_class": pl.col("message_class").max(),  # auto beats assist beats human
-        "agent": pl.col("agent").min(),
-        "exporter": pl.col("exporter").min(),
-        "characters": pl.col("characters").max(),
-    }
-    rest = [name for name in schema.MESSAGES if name not in rules and name not in schema.MESSAGE_ID]
-    return frame.group_by(schema.MESSAGE_ID, maintain_order=True).agg(
-        **rules, **{c: pl.col(c).first() for c in rest}
-    )
-
-
-def _unknown_messages(batch: pl.DataFrame, known: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of ``batch`` that the store lacks, and rows whose copy knows more than the store's."""
-    if batch.is_empty():
-        return batch, batch
-    key = list(schema.MESSAGE_ID)
-    folded = ["rank", "message_class", "characters", "agent", "exporter"]
-    first, last = batch["sent_at"].min(), batch["sent_at"].max()
-    there = (
-        known.filter(
-            pl.col("month").is_in(batch["month"].unique().sort().to_list()),
-            pl.col("sent_at").is_between(first, last),
-        )
-        .select(key + folded)
-        .join(batch.lazy().select(key), on=key, how="semi")
-        .group_by(key)
-        .agg(
-            pl.col("rank", "message_class", "characters").max(),
-            pl.col("agent", "exporter").min(),
-        )
-        .collect()
-    )
-    fresh = batch.join(there, on=key, how="anti", maintain_order="left")
-    both = batch.join(there, on=key, how="inner", suffix="_known", maintain_order="left")
-
-    def smaller(name: str) -> pl.Expr:
-        return pl.col(name).is_not_null() & (
-            pl.col(f"{name}_known").is_null() | (pl.col(name) < pl.col(f"{name}_known"))
-        )
-
-    def greater(name: str) -> pl.Expr:
-        return pl.col(name) > pl.col(f"{name}_known")
-
-    refined = both.filter(
-        greater("rank")
-        | greater("message_class")
-        | greater("characters")
-        | smaller("agent")
-        | (smaller("exporter") & pl.col("agent_known").is_null())
-    ).select(list(schema.MESSAGES))
-    return fresh, refined
 
 
 def _per_file(rows: pl.DataFrame) -> dict[str, int]:

@@ -15,7 +15,7 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cslog import clock, schema
+from cslog import clock, copies, schema
 from cslog import store as store_module
 from cslog.errors import StoreError, UsageError
 from cslog.order_versions import fold_orders
@@ -358,7 +358,7 @@ def test_two_writers_without_a_lock_conflict_instead_of_writing_twice(store, mon
     add(store, message(1))
     one, other = Writer(store.folder, dry_run=False), Writer(store.folder, dry_run=False)
     compared = []
-    real = store_module._unknown_messages
+    real = copies.unknown
 
     def overtaken(batch, known):
         """The other writer appends between the comparison and the append of the first."""
@@ -368,7 +368,7 @@ def test_two_writers_without_a_lock_conflict_instead_of_writing_twice(store, mon
             other.append_messages(frame(message(2), message(3)))
         return result
 
-    monkeypatch.setattr(store_module, "_unknown_messages", overtaken)
+    monkeypatch.setattr(copies, "unknown", overtaken)
     one.append_messages(frame(message(2), message(4)))
     one.commit(ledger("b.txt"))
     assert len(compared) == 3, "the first writer had to compare again"
@@ -410,7 +410,7 @@ def test_writers_that_never_get_their_turn_say_so(store, monkeypatch):
     monkeypatch.setattr(store_module, "_ATTEMPTS", 2)
     monkeypatch.setattr(store_module.time, "sleep", lambda seconds: None)
     one, other = Writer(store.folder, dry_run=False), Writer(store.folder, dry_run=False)
-    real, numbers = store_module._unknown_messages, itertools.count(100)
+    real, numbers = copies.unknown, itertools.count(100)
 
     def always_overtaken(batch, known):
         result = real(batch, known)
@@ -418,7 +418,7 @@ def test_writers_that_never_get_their_turn_say_so(store, monkeypatch):
             other.append_messages(frame(message(next(numbers))))
         return result
 
-    monkeypatch.setattr(store_module, "_unknown_messages", always_overtaken)
+    monkeypatch.setattr(copies, "unknown", always_overtaken)
     with pytest.raises(StoreError, match="written by others"):
         one.append_messages(frame(message(2)))
 
