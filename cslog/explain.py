@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, compute, identity, kpi, places, wording
+from cslog import clock, compute, identity, kpi, places, texts, wording
 from cslog.answer import Question
 from cslog.compute import Task
 from cslog.config import Config
@@ -26,6 +26,8 @@ from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
 from cslog.split import Split
 from cslog.store import Snapshot, Store
+
+_BEFORE_S, _AFTER_S, _MESSAGES = 600, 1800, 10  # how much is shown around a fact
 
 _CHAT_SECONDS = Measure("concurrent", pl.col("last_at") - pl.col("first_at") + 1)
 
@@ -41,6 +43,7 @@ _ROW: dict[str, pl.DataType] = {
     "denominator": pl.Int64(),
     "source_file": pl.String(),
     "source_line": pl.Int64(),
+    "buyer_key": pl.Int64(),  # dropped before anybody sees it
 }
 """Columns of an explanation. ``at``: wall seconds; the numerator of money is in cents."""
 
@@ -72,12 +75,14 @@ def explain(
     store: Store,
     profile: Profile,
     config: Config,
+    *,
+    with_messages: bool = False,
 ) -> list[Explanation]:
     """The facts behind the figures ``keys`` of the row that ``question`` and ``where`` name.
 
     One agent makes it that agent's row, none the shop's; ``where`` says which team, shift or hour (dimension →
-    value, None for the row without one); the shop may be left out when there is one. Raises UsageError when the
-    row or a figure does not exist.
+    value, None for the row without one); the shop may be left out when there is one. ``with_messages``: rows have
+    ``messages``, what was said around each. Raises UsageError when the row or a figure does not exist.
     """
     with store.reading():
         if len(question.agents) > 1:
@@ -104,10 +109,23 @@ def explain(
                 cell=cell,
                 value=row[metric.key],
                 immature=metric.key in row["immature"],
-                rows=pl.concat(listed[metric.key]).sort("at", "buyer", "fact", "agent", nulls_last=True),
+                rows=_finished(pl.concat(listed[metric.key]), snapshot, profile, with_messages),
             )
             for metric in chosen
         ]
+
+
+def _finished(rows: pl.DataFrame, snapshot: Snapshot, profile: Profile, with_messages: bool) -> pl.DataFrame:
+    """Rows in order, without the buyer's key; with what was said around each: before an order, around the rest."""
+    if with_messages:
+        at, sold = pl.col("at"), pl.col("fact").is_in(["sales", "silent", "paid"])
+        rows = rows.with_columns(
+            since=at - pl.when(sold).then(profile.lookback_s).otherwise(_BEFORE_S),
+            until=at + pl.when(sold).then(0).otherwise(_AFTER_S),
+        )
+        rows = texts.with_last_messages(rows, snapshot, "since", "until", _MESSAGES)
+        rows = rows.rename({"last_messages": "messages"}).drop("since", "until")
+    return rows.drop("buyer_key").sort("at", "buyer", "fact", "agent", nulls_last=True)
 
 
 def _explainable(key: str) -> Metric:
@@ -148,7 +166,11 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
             raise UsageError(
                 f"the store knows no buyer {buyer!r} in these shops", "write the nick as in the export"
             )
-        return Story(nick, pl.concat(listed).sort("at", "fact", "agent", nulls_last=True), pl.concat(spoken))
+        return Story(
+            nick,
+            pl.concat(listed).drop("buyer_key").sort("at", "fact", "agent", nulls_last=True),
+            pl.concat(spoken),
+        )
 
 
 def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from naive import Block, Export, Line
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 
-from cslog import answer, compute, config, credit_rules, explain, kpi, profile
+from cslog import answer, clock, compute, config, credit_rules, explain, kpi, profile
 from cslog.clock import Period
 from cslog.config import Config
 from cslog.errors import UsageError
@@ -210,6 +210,29 @@ def test_a_buyers_story_names_a_reply_that_was_sent_to_many_at_once(tmp_path):
         ("buyer", "sender"),
         ("auto", "sent to many at once"),
     ]
+
+
+def test_the_messages_around_a_row(sample):
+    """Of a turn the question and its answer; of a sale what was said before the payment, no later."""
+    question = answer.Question(NOVEMBER, agents=("小美",))
+    turns, sales = explain.explain(
+        ["response_avg", "sales_amount"], question, {}, sample, CHITU, Config(), with_messages=True
+    )
+    assert "buyer_key" not in turns.rows.columns
+    for row in turns.rows.iter_rows(named=True):
+        said = row["messages"].split("\n")
+        assert any(line.startswith(f"{moment(row['at'])} {row['buyer']}: ") for line in said)
+        assert any(line.startswith(f"{moment(row['at'] + row['numerator'])} 小美: ") for line in said)
+    told = [row for row in sales.rows.iter_rows(named=True) if row["messages"]]
+    assert len(told) > 10
+    for row in told:
+        assert all(line[:14] <= moment(row["at"]) for line in row["messages"].split("\n"))
+    plain = explain.explain(["turns"], question, {}, sample, CHITU, Config())[0].rows
+    assert plain.columns == [name for name in turns.rows.columns if name != "messages"]
+
+
+def moment(second: int) -> str:
+    return f"{clock.moment_of(second):%m-%d %H:%M:%S}"
 
 
 def test_documents_are_complete(sample):

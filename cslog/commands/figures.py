@@ -117,6 +117,9 @@ def explain(
             "--buyer", metavar="NICK", help="Instead: everything of one buyer (买家), with messages."
         ),
     ] = None,
+    messages: Annotated[
+        bool, typer.Option("--messages", help="With the messages around each row (前后对话).")
+    ] = False,
     profile: ProfileName = "chitu",
     clock: ClockName = None,
     attribution: Attribution = "order_first",
@@ -149,7 +152,9 @@ def explain(
         where |= {
             name: value or None for name, value in (("team", team), ("shift", shift)) if value is not None
         }
-        (found,) = library.explain([metric], question, where, store, counting, settings)
+        (found,) = library.explain(
+            [metric], question, where, store, counting, settings, with_messages=messages
+        )
         session.show(explanation.of_cell(found, question), settings)
     elif buyer is not None:
         session.show(

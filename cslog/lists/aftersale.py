@@ -9,8 +9,8 @@ from cslog.compute import Task
 from cslog.facts import Facts
 from cslog.lists.lost import final
 from cslog.lists.request import Finder, Request, Source, begin_of, dated
-from cslog.lists.texts import with_last_messages
 from cslog.profile import Profile
+from cslog.texts import with_last_messages
 
 _BUYER = ["shop", "buyer_key"]
 _DAY = [*_BUYER, "day"]

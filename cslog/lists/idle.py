@@ -11,7 +11,7 @@ from cslog.compute import Task
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.facts import Facts
 from cslog.lists.request import Finder, Request, Source, dated
-from cslog.lists.texts import one_line
+from cslog.texts import one_line
 
 _ASKED, _ANSWERED, _AUTO = 0, 1, 2
 _AGENT_DAY = ["shop", "agent", "day"]

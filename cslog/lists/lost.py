@@ -9,9 +9,9 @@ from cslog.clock import DAY_SECONDS
 from cslog.compute import Task
 from cslog.facts import Facts
 from cslog.lists.request import Finder, Request, Source, begin_of, data_end, dated
-from cslog.lists.texts import with_last_messages
 from cslog.metrics import days_to_final
 from cslog.profile import Profile
+from cslog.texts import with_last_messages
 
 _DAY = ["shop", "agent", "buyer_key", "day"]
 

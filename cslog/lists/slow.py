@@ -8,7 +8,7 @@ from cslog import places
 from cslog.compute import Task
 from cslog.facts import Facts
 from cslog.lists.request import Finder, Request, Source
-from cslog.lists.texts import one_line, with_replies
+from cslog.texts import one_line, with_replies
 
 _WAIT, _LATE = pl.col("wait_s"), pl.col("late_s")
 

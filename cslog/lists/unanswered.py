@@ -13,7 +13,7 @@ from cslog.compute import Task
 from cslog.config import Filter
 from cslog.facts import Facts
 from cslog.lists.request import Finder, Request, Source, begin_of, data_end
-from cslog.lists.texts import with_last_messages
+from cslog.texts import with_last_messages
 
 WAITING = "waiting (等待中)"
 UNANSWERED = "unanswered (未回复)"

@@ -29,7 +29,11 @@ def of_cell(explanation: Explanation, question: Question) -> Sheet:
         ("figure", f"{metric.key} {metric.zh} = {value}"),
         ("definition 定义", f"{metric.what} ({metric.source})"),
     ]
-    if metric.numerator is not None:
+    if metric.mean_of_agents:
+        stamp.append(
+            ("made of the rows", "each agent's numerator ÷ denominator, then the mean of the agents")
+        )
+    elif metric.numerator is not None:
         stamp.append(("sum of the rows", parts + (" (cents 分)" if metric.unit == "CNY" else "")))
     document = {
         "metric": metric.key,
@@ -52,6 +56,7 @@ def of_cell(explanation: Explanation, question: Question) -> Sheet:
         Column("numerator", "分子", "count"),
         Column("denominator", "分母", "count"),
         *_WHERE,
+        *([Column("messages", "前后对话")] if "messages" in rows.columns else []),
     )
     shown = (
         "buyer",
@@ -61,6 +66,7 @@ def of_cell(explanation: Explanation, question: Question) -> Sheet:
         "numerator",
         *(["denominator"] if metric.denominator else []),
         "source_line",
+        *(["messages"] if "messages" in rows.columns else []),
     )
     if metric.denominator is None:
         rows = rows.with_columns(pl.col("denominator").cast(pl.Int64))
