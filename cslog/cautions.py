@@ -14,7 +14,7 @@ from cslog.metrics import BY_KEY, days_to_final
 from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.schema import MessageClass
-from cslog.store import Snapshot
+from cslog.snapshot import Snapshot
 
 _MANY_INFERRED = 0.1
 _LONGEST_GAP_DAYS = 3  # longer, it is a holiday

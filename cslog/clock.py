@@ -85,6 +85,13 @@ def months_between(first_second: int, last_second: int) -> list[str]:
     return labels
 
 
+def month_seconds(label: str) -> tuple[int, int]:
+    """First and last second of the calendar month ``2024-11``."""
+    start = datetime.date.fromisoformat(f"{label}-01")
+    following = (start + datetime.timedelta(days=32)).replace(day=1)
+    return day_number(start) * DAY_SECONDS, day_number(following) * DAY_SECONDS - 1
+
+
 @dataclass(frozen=True)
 class Period:
     """A closed range of days, as day numbers."""

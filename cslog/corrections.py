@@ -24,7 +24,8 @@ from cslog.freeze import Difference, differences, differing, plain_profile
 from cslog.frozen import MONTH_ROWS, Counting, Freeze, Rows, Scope, counting, freezes, rows_of
 from cslog.metrics import BY_KEY
 from cslog.profile import Profile
-from cslog.store import Snapshot, Store
+from cslog.snapshot import Snapshot
+from cslog.store import Store
 
 Kind = Literal["program", "settings", "profile", "files"]
 

@@ -24,8 +24,9 @@ from cslog.measures import MEASURES, Measure, countable
 from cslog.metrics import BY_KEY, PERCENTILES, Metric, resolved
 from cslog.profile import Profile
 from cslog.schema import Kind, MessageClass
+from cslog.snapshot import Snapshot
 from cslog.split import Split
-from cslog.store import Snapshot, Store
+from cslog.store import Store
 
 _BEFORE_S, _AFTER_S, _MESSAGES = 600, 1800, 10  # how much is shown around a fact
 

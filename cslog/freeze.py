@@ -32,7 +32,8 @@ from cslog.frozen import (
 )
 from cslog.metrics import days_to_final
 from cslog.profile import Profile
-from cslog.store import LEDGER, Store, ledger_row
+from cslog.snapshot import LEDGER
+from cslog.store import Store, ledger_row
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from cslog.answer import Answer, Question
 from cslog.clock import Period
 from cslog.errors import StoreError
 from cslog.metrics import BY_KEY
-from cslog.store import FROZEN, Snapshot, Store
+from cslog.snapshot import FROZEN, Snapshot
+from cslog.store import Store
 
 GROUPINGS: tuple[tuple[str, ...], ...] = (("agent",), ("shop",), ("agent", "day"), ("day",))
 """The rows that a freeze keeps; the days are there so that a correction can name them."""

@@ -20,7 +20,8 @@ from cslog.inputs import files_below, inputs_of
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options, Reader
 from cslog.readers.head import Head
-from cslog.store import LEDGER, Appended, Store, Writer, ledger_row
+from cslog.snapshot import LEDGER
+from cslog.store import Appended, Store, Writer, ledger_row
 
 _ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
 

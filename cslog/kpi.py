@@ -18,8 +18,9 @@ from cslog.facts import rules
 from cslog.facts.circumstances import Circumstances, Duty
 from cslog.metrics import METRICS
 from cslog.profile import Profile
+from cslog.snapshot import Snapshot
 from cslog.split import Split
-from cslog.store import Snapshot, Store
+from cslog.store import Store
 
 _MESSAGES_PER_TASK = 4_000_000
 _SMALL = 500_000  # below this a second thread costs more than it brings

@@ -6,7 +6,7 @@ import polars as pl
 
 from cslog.order_versions import fold_orders
 from cslog.schema import MessageClass
-from cslog.store import Snapshot
+from cslog.snapshot import Snapshot
 
 SPEAKERS = {
     "buyer": (MessageClass.BUYER, MessageClass.TRANSFER),

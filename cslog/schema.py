@@ -96,8 +96,8 @@ MESSAGES: Schema = {
 MESSAGE_ID = ("buyer_key", "sent_at", "message_key", "occurrence")
 """Columns that make two rows copies of one message (I2)."""
 
-MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_class", "agent", "message_key", "occurrence")
-"""Order of rows in the files of the store; the kernels sort ties anew (cslog.facts.arrays, definitions 2)."""
+MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_key", "occurrence")
+"""Order of rows in the files of the store; what it means inside one rank, reports decide (definitions 2)."""
 
 RAW_ORDERS: Schema = {
     "line": pl.Int64(),

@@ -1,4 +1,4 @@
-"""The store: five Delta tables in one folder, and the only file that imports deltalake.
+"""The store: five Delta tables in one folder (cslog.tables).
 
 ``messages``, ``orders``, ``rejects`` and ``frozen`` (figures of closed months, cslog.freeze) only ever grow;
 ``ledger`` holds one row per ingested file and per freeze, and names the versions of the others. **The ledger's commit is the commit of the store**: readers open
@@ -8,7 +8,8 @@ seen: the ledger names the freezes that hold). Its version is the store version.
 
 Appending is a set union (kpi-spec I2): rows whose key is known are dropped, unless their copy knows more
 (a stated agent, a greater rank); such a refinement is appended as a further row of the same key, with
-``refines`` true, and ``Snapshot.messages`` folds the rows of a key into one. One process writes at a time (a
+``refines`` true in a file of its own, and ``Snapshot.messages`` folds the rows of a key into one; ``compact``
+makes one sorted row of them. One process writes at a time (a
 file lock, freed by the system when the process dies); behind it each append carries an application
 transaction, so that two writers on a disk without locks conflict instead of writing twice.
 """
@@ -16,223 +17,28 @@ transaction, so that two writers on a disk without locks conflict instead of wri
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from filelock import FileLock, Timeout
 
-from cslog import clock, copies, schema
+from cslog import clock, copies, keys, schema, tables
 from cslog.errors import StoreError, UsageError
+from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot
+from cslog.tables import Part, Table
 
-SCHEMA_VERSION = 2  # 2: the table frozen, and its version in the ledger
-_APPLICATION = "cslog"
-_KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
+SCHEMA_VERSION = 3
+"""2: the table frozen, and its version in the ledger. 3: account keys in messages, contents in the ledger;
+``Store.compact`` brings an older store up to it."""
+
 _ATTEMPTS = 10
 _LOCK_SECONDS = 600
-
-LEDGER: schema.Schema = {
-    "at": pl.String(),  # UTC instant of the commit
-    "action": pl.String(),  # ingest | freeze
-    "path": pl.String(),
-    "sha256": pl.String(),
-    "fingerprint": pl.String(),  # sha256 and the options the file was read with; of a freeze: its id
-    "reader": pl.String(),
-    "encoding": pl.String(),
-    "messages_read": pl.Int64(),
-    "messages_new": pl.Int64(),
-    "orders_read": pl.Int64(),
-    "orders_new": pl.Int64(),
-    "orders_changed": pl.Int64(),
-    "rejects": pl.Int64(),
-    "replaced_characters": pl.Int64(),
-    "messages_version": pl.Int64(),
-    "orders_version": pl.Int64(),
-    "rejects_version": pl.Int64(),
-    "frozen_version": pl.Int64(),  # null in rows of schema 1
-    "schema_version": pl.Int64(),
-    "cslog_version": pl.String(),
-}
-
-FROZEN: schema.Schema = {
-    # One row per freeze and grouping; what the parts mean is cslog.freeze's.
-    "id": pl.String(),
-    "at": pl.Int64(),  # instant of freezing, wall seconds
-    "month": pl.String(),
-    "profile": pl.String(),
-    "attribution": pl.String(),
-    "shops": pl.List(pl.String()),  # empty: all
-    "asked_as_of": pl.Int64(),  # --as-of of the freeze
-    "store_version": pl.Int64(),  # what the figures were computed from
-    "config_hash": pl.String(),
-    "cslog_version": pl.String(),
-    "profile_content": pl.String(),  # JSON
-    "settings": pl.String(),  # JSON of the configuration
-    "by": pl.String(),  # grouping, as in --by
-    "stamp": pl.String(),  # JSON head of the report
-    "figures": pl.String(),  # JSON: key, zh, unit … of its metrics
-    "rows": pl.Int64(),
-    "content": pl.Binary(),  # the rows as Arrow IPC, every dtype and bit as computed
-}
-
-_TABLES: dict[str, tuple[schema.Schema, list[str]]] = {
-    "messages": (schema.MESSAGES, ["month"]),
-    "orders": (schema.ORDERS, ["month"]),
-    "rejects": (schema.STORED_REJECTS, []),
-    "frozen": (FROZEN, []),
-    "ledger": (LEDGER, []),
-}
-_DATA = ("messages", "orders", "rejects", "frozen")
-
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=262_144)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The store as of one version. ``versions`` maps each table to its Delta version; one that the store did
-    not have then is missing.
-    """
-
-    folder: Path
-    store_version: int
-    versions: dict[str, int]
-
-    def messages(self, first_at: int, last_at: int, columns: list[str] | None = None) -> pl.LazyFrame:
-        """Messages with ``first_at`` ≤ sent_at ≤ ``last_at``, one row each, as schema.MESSAGES, unsorted.
-
-        Only the months touched are opened, and only ``columns`` are read where nothing was refined.
-        """
-        frame = self._scan("messages").filter(
-            pl.col("month").is_in(clock.months_between(first_at, last_at)),
-            pl.col("sent_at").is_between(first_at, last_at),
-        )
-        wanted = columns or list(schema.MESSAGES)
-        key = list(schema.MESSAGE_ID)
-        refinements = frame.filter("refines").select(key).unique().collect()
-        if refinements.is_empty():
-            return frame.select(wanted)
-        refined = refinements.lazy()
-        whole = frame.join(refined, on=key, how="anti").select(wanted)
-        return pl.concat([whole, copies.fold(frame.join(refined, on=key, how="semi")).select(wanted)])
-
-    def bounds(self) -> pl.DataFrame:
-        """Per shop: first and last second, messages, days with messages, buyers; how many buyer messages there are
-        (``asked``) and for how many of them no export states the agent (``inferred``).
-        """
-        return (
-            self._scan("messages")
-            .group_by("shop")
-            .agg(
-                first_at=pl.col("sent_at").min(),
-                last_at=pl.col("sent_at").max(),
-                days=(pl.col("sent_at") // clock.DAY_SECONDS).unique().sort(),
-                messages=(~pl.col("refines")).sum(),
-                buyers=pl.col("buyer_key").n_unique(),
-                inferred=(
-                    pl.col("agent").is_null() & (pl.col("message_class") == int(schema.MessageClass.BUYER))
-                ).sum(),
-                asked=(pl.col("message_class") == int(schema.MessageClass.BUYER)).sum(),
-            )
-            .sort("shop")
-            .collect()
-        )
-
-    def buyers(self) -> pl.DataFrame:
-        """Distinct shop and buyer_key of all messages."""
-        return self._scan("messages").select("shop", "buyer_key").unique().collect()
-
-    def keys_of_buyer(self, buyer: str) -> pl.DataFrame:
-        """Shops and keys of everybody with the nick ``buyer``: columns shop, buyer_key."""
-        found = [
-            self._scan(table).filter(pl.col("buyer") == buyer).select("shop", "buyer_key").unique()
-            for table in ("messages", "orders")
-        ]
-        return pl.concat(found).unique().sort("shop").collect()
-
-    def data_ends(self) -> dict[str, int]:
-        """The last message second of every shop (kpi-spec 2, Data end)."""
-        ends = self._scan("messages").group_by("shop").agg(pl.col("sent_at").max()).collect()
-        return dict(zip(ends["shop"], ends["sent_at"], strict=True))
-
-    def order_ends(self) -> dict[str, int]:
-        """The last second at which an order of each shop was created or paid."""
-        last = pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
-        ends = self.order_versions().group_by("shop").agg(last=last).collect()
-        return dict(zip(ends["shop"], ends["last"], strict=True))
-
-    def range_until(self, last_at: int) -> tuple[int, int]:
-        """The first message second of all shops, and ``last_at`` or that first one when it is later."""
-        first = self._scan("messages").select(pl.col("sent_at").min()).collect().item()
-        return (last_at, last_at) if first is None else (first, max(first, last_at))
-
-    def order_versions(self) -> pl.LazyFrame:
-        """All distinct versions of all orders, as schema.ORDERS."""
-        return self._scan("orders")
-
-    def rejects(self) -> pl.DataFrame:
-        """Lines that no reader could place, as schema.STORED_REJECTS."""
-        return self._scan("rejects").sort("source_file", "line", "reason").collect()
-
-    def ledger(self) -> pl.DataFrame:
-        """One row per ingested file and per freeze, oldest first."""
-        ledger = self._scan("ledger").sort("at", "path").collect()
-        later = {name: dtype for name, dtype in LEDGER.items() if name not in ledger.columns}
-        return ledger.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in later.items())
-
-    def frozen(self, month: str | None = None) -> pl.DataFrame:
-        """All freezes (of ``month``) as FROZEN, in the order in which they were made."""
-        if not self.versions.get("frozen"):
-            return pl.DataFrame(schema=FROZEN)
-        committed = (
-            self._scan("ledger").filter(pl.col("action") == "freeze").select(id="fingerprint").collect()
-        )
-        frozen = self._scan("frozen")
-        if month is not None:
-            frozen = frozen.filter(pl.col("month") == month)
-        order = ["store_version", "at", "id", "by"]  # a clock may be set back, a version never
-        return frozen.join(committed.lazy(), on="id", how="semi").sort(order).collect()
-
-    def messages_since(self, older: Snapshot, first_at: int, last_at: int) -> pl.DataFrame:
-        """Rows of messages with ``first_at`` ≤ sent_at ≤ ``last_at`` that ``older`` lacks, unfolded.
-
-        Columns shop, buyer, sent_at, source_file; a copy of a known message that knows more is one as well.
-        """
-        known = [*schema.MESSAGE_ID, "rank", "message_class", "characters", "agent", "exporter"]
-        months = clock.months_between(first_at, last_at)
-        mine, theirs = (
-            snapshot._scan("messages").filter(
-                pl.col("month").is_in(months), pl.col("sent_at").is_between(first_at, last_at)
-            )
-            for snapshot in (self, older)
-        )
-        return (
-            mine.join(theirs.select(known), on=known, how="anti", nulls_equal=True)
-            .select("shop", "buyer", "sent_at", "source_file")
-            .collect()
-        )
-
-    def orders_since(self, older: Snapshot) -> pl.DataFrame:
-        """Versions of orders that ``older`` lacks, as schema.ORDERS."""
-        key = ["platform", "shop", "order_id", "content_key"]
-        theirs = older._scan("orders").select(key)
-        return self._scan("orders").join(theirs, on=key, how="anti").collect()
-
-    def files_since(self, older: Snapshot) -> dict[str, str]:
-        """Paths of the files ingested after ``older``, with the UTC instant of the last ingest of each."""
-        key = ["at", "path", "fingerprint"]
-        later = self.ledger().join(older.ledger(), on=key, how="anti", nulls_equal=True)
-        ingested = later.filter(pl.col("action") == "ingest").sort("at")
-        return dict(zip(ingested["path"], ingested["at"], strict=True))
-
-    def _scan(self, table: str) -> pl.LazyFrame:
-        if self.store_version == 0:
-            return pl.LazyFrame(schema=_TABLES[table][0])
-        return pl.scan_delta(_open(self.folder / table, self.versions[table]))
+_ROWS_PER_FILE = 1_000_000  # of messages: what one task of a report opens
 
 
 @dataclass(frozen=True)
@@ -252,35 +58,56 @@ class Store:
     @property
     def exists(self) -> bool:
         """Whether anything was ever committed here."""
-        return DeltaTable.is_deltatable(str(self.folder / "ledger"))
+        return tables.exists(self.folder / "ledger")
 
-    def snapshot(self, version: int | None = None) -> Snapshot:
-        """The store at ``version`` (default: the newest). UsageError when there is no such version."""
+    def snapshot(self, version: int | None = None, *, older: bool = False) -> Snapshot:
+        """The store at ``version`` (default: the newest). UsageError when there is no such version, StoreError
+        when another cslog has written it, an ``older`` one unless that is allowed.
+        """
+        empty = Snapshot(self.folder, 0, dict.fromkeys(LAYOUTS, 0))
         if not self.exists:
             if version:
                 raise UsageError(f"no version {version}: the store at {self.folder} is empty")
-            return Snapshot(self.folder, 0, dict.fromkeys(_TABLES, 0))
-        newest = _open(self.folder / "ledger").version()
+            return empty
+        newest = self._table("ledger").version
         wanted = newest if version is None else version
         if not 0 <= wanted <= newest:
             raise UsageError(
                 f"no version {wanted}: the store has versions 0 to {newest}", "see `cslog status`"
             )
         if wanted == 0:
-            return Snapshot(self.folder, 0, dict.fromkeys(_TABLES, 0))
-        ledger = pl.scan_delta(_open(self.folder / "ledger", wanted))
+            return empty
+        ledger = self._table("ledger", wanted)
         # A ledger of an older schema names fewer tables.
-        there = set(ledger.collect_schema())
-        columns = ["schema_version", *(f"{table}_version" for table in _DATA if f"{table}_version" in there)]
-        last = ledger.select(pl.col(columns).max()).collect().row(0, named=True)
+        columns = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]
+        last = ledger.scan().select(pl.col("schema_version", *columns).max()).collect().row(0, named=True)
         if last["schema_version"] > SCHEMA_VERSION:
             raise StoreError(
                 f"the store at {self.folder} was written by a newer cslog (schema {last['schema_version']})",
                 "update cslog",
             )
-        named = {table: last.get(f"{table}_version") for table in _DATA}
-        versions = {table: int(v) for table, v in named.items() if v is not None} | {"ledger": wanted}
-        return Snapshot(self.folder, wanted, versions)
+        if last["schema_version"] < SCHEMA_VERSION and not older:
+            raise StoreError(
+                f"the store at {self.folder} was written by an older cslog (schema {last['schema_version']})",
+                "run `cslog compact`, which brings it up to date and loses nothing",
+            )
+        versions = {
+            table: int(last[f"{table}_version"]) for table in DATA if last.get(f"{table}_version") is not None
+        }
+        return Snapshot(self.folder, wanted, versions | {"ledger": wanted})
+
+    def _table(self, name: str, version: int | None = None) -> Table:
+        return Table(self.folder / name, LAYOUTS[name], version)
+
+    def compact(self, on_done: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+        """Make one sorted run of each month's messages, without repeats; returns the months that were not one yet.
+
+        Every version of before stays readable. A store of an older cslog is brought up to date.
+        """
+        if not self.exists:
+            return []
+        with self.writer(older=True) as writer:
+            return writer.compact(on_done)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -294,27 +121,29 @@ class Store:
             ) from error
 
     @contextlib.contextmanager
-    def writer(self, *, dry_run: bool = False) -> Iterator[Writer]:
+    def writer(self, *, dry_run: bool = False, older: bool = False) -> Iterator[Writer]:
         """Hold the store's lock; what was appended becomes visible by ``Writer.commit`` alone.
 
         A dry run compares with the store, without lock, and writes nothing.
         """
         if dry_run:
-            self.snapshot()  # refuses a newer schema
+            self.snapshot()  # refuses another schema
             yield Writer(self.folder, dry_run=True)
             return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS)
             with lock:
-                self.snapshot()  # refuses a newer schema before anything is written into it
-                yield Writer(self.folder, dry_run=False)
+                named = self.snapshot(
+                    older=older
+                )  # refuses another schema before anything is written into it
+                yield Writer(self.folder, dry_run=False, named=named)
         except Timeout as error:
             raise StoreError(
                 f"the store at {self.folder} is being written by another cslog for {_LOCK_SECONDS} s",
                 "try again later",
             ) from error
-        except (OSError, DeltaError) as error:
+        except (OSError, tables.DeltaError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
             raise StoreError(
                 f"cannot write the store at {self.folder}: {reason}",
@@ -325,27 +154,14 @@ class Store:
 class Writer:
     """Appends to the tables of one store while its lock is held."""
 
-    def __init__(self, folder: Path, *, dry_run: bool) -> None:
+    def __init__(self, folder: Path, *, dry_run: bool, named: Snapshot | None = None) -> None:
         self._folder = folder
         self._dry_run = dry_run
+        self._named = named or Store(folder).snapshot()
         if not dry_run:
-            self._create_missing()
-
-    def _create_missing(self) -> None:
-        for table, (columns, partition) in _TABLES.items():
-            path = self._folder / table
-            if not DeltaTable.is_deltatable(str(path)):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                DeltaTable.create(
-                    str(path),
-                    schema=pl.DataFrame(schema=columns).to_arrow().schema,
-                    mode="ignore",
-                    partition_by=partition,
-                    configuration={
-                        "delta.logRetentionDuration": _KEEP,
-                        "delta.deletedFileRetentionDuration": _KEEP,
-                    },
-                )
+            for table, layout in LAYOUTS.items():
+                if not tables.exists(folder / table):
+                    tables.create(folder / table, layout)
 
     def known_fingerprints(self) -> set[str]:
         """Fingerprints of all files that were ever ingested."""
@@ -360,10 +176,13 @@ class Writer:
             batch = pl.concat([batch.filter(~repeated), folded])
         fresh = pl.DataFrame()
 
-        def missing(known: pl.LazyFrame) -> pl.DataFrame:
+        def missing(known: pl.LazyFrame) -> dict[str, list[pl.DataFrame]]:
             nonlocal fresh
             fresh, refined = copies.unknown(batch, known)
-            return pl.concat([fresh, refined.with_columns(refines=pl.lit(True))]).sort(schema.MESSAGE_ORDER)
+            return {
+                "part": _files_of(fresh),
+                REFINEMENTS: _files_of(refined.with_columns(refines=pl.lit(True))),
+            }
 
         self._append("messages", missing)
         return Appended(_per_file(fresh), {})
@@ -374,14 +193,14 @@ class Writer:
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 
-        def missing(known: pl.LazyFrame) -> pl.DataFrame:
+        def missing(known: pl.LazyFrame) -> dict[str, list[pl.DataFrame]]:
             nonlocal first, later
             there = known.select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
             is_first = unknown.select(pl.struct(order).is_first_distinct()).to_series()
             first = unknown.filter(is_first).join(there, on=order, how="anti")
             later = unknown.join(first.select(version), on=version, how="anti")
-            return unknown.sort("buyer_key", "created_at", "order_id", "content_key")
+            return {"part": [unknown.sort("buyer_key", "created_at", "order_id", "content_key")]}
 
         self._append("orders", missing)
         return Appended(_per_file(first), _per_file(later))
@@ -389,72 +208,130 @@ class Writer:
     def append_rejects(self, batch: pl.DataFrame) -> None:
         """Union ``batch`` (schema.STORED_REJECTS) into the rejects."""
         key = ["sha256", "line", "reason"]
-        self._append(
-            "rejects",
-            lambda known: batch.unique(key, maintain_order=True).join(
-                known.select(key).collect(), on=key, how="anti", maintain_order="left"
-            ),
-        )
+        batch = batch.unique(key, maintain_order=True)
+
+        def missing(known: pl.LazyFrame) -> dict[str, list[pl.DataFrame]]:
+            there = known.select(key).collect()
+            return {"part": [batch.join(there, on=key, how="anti", maintain_order="left")]}
+
+        self._append("rejects", missing)
 
     def append_frozen(self, parts: pl.DataFrame) -> None:
         """Add the parts of one freeze (FROZEN); they hold when a ledger row of action freeze names their id."""
-        self._append("frozen", lambda known: parts.select(list(FROZEN)))
+        self._append("frozen", lambda known: {"part": [parts.select(list(FROZEN))]})
 
     def commit(self, files: pl.DataFrame) -> int:
         """Make everything appended visible; ``files`` are the ledger rows. Returns the store version."""
-        versions = {f"{t}_version": pl.lit(_open(self._folder / t).version()) for t in _DATA}
-        rows = files.with_columns(**versions, schema_version=pl.lit(SCHEMA_VERSION)).select(
+        return self._commit(files, self._contents(self._unnamed()))
+
+    def _commit(self, rows: pl.DataFrame, contents: list[dict[str, Any]]) -> int:
+        rows = pl.concat([rows, pl.DataFrame(contents, schema=LEDGER)])
+        versions = {f"{t}_version": pl.lit(self._table(t).version) for t in DATA}
+        rows = rows.with_columns(**versions, schema_version=pl.lit(SCHEMA_VERSION)).select(
             pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
         )
-        self._append("ledger", lambda known: rows)
-        return int(_open(self._folder / "ledger").version())
+        self._append("ledger", lambda known: {"part": [rows]})
+        return self._table("ledger").version
+
+    def compact(self, on_done: Callable[[int, int], None]) -> list[str]:
+        """See Store.compact."""
+        contents = self._contents(self._unnamed())  # what a killed ingest left is taken over
+        for name in LAYOUTS:
+            self._table(name).add_missing_columns()
+        months: dict[str, list[Part]] = {}
+        for part in self._table("messages").parts:
+            months.setdefault(part.partition or "", []).append(part)
+        outdated = self._named.store_version > 0 and not self._named.is_current(SCHEMA_VERSION)
+        scattered = {m: parts for m, parts in months.items() if outdated or not _is_one_run(parts)}
+        for done, (month, parts) in enumerate(sorted(scattered.items())):
+            on_done(done, len(scattered))
+            table = self._table("messages")
+            newest = Snapshot(self._folder, -1, {"messages": table.version})
+            table.replace(parts, _sorted_run(newest, month, sum(part.rows for part in parts)))
+        on_done(len(scattered), len(scattered))
+        if scattered or outdated or contents:
+            self._commit(pl.DataFrame([ledger_row(action="compact")], schema=LEDGER), contents)
+        return sorted(scattered)
+
+    def _unnamed(self) -> list[Part]:
+        """Files of messages that no commit of the store has named yet."""
+        if self._named.store_version and not self._named.is_current(SCHEMA_VERSION):
+            return self._table("messages").parts  # an older cslog did not note what is in them
+        named = {part.name for part in self._named.parts("messages")}
+        return [part for part in self._table("messages").parts if part.name not in named]
+
+    def _contents(self, parts: list[Part]) -> list[dict[str, Any]]:
+        """A ledger row that says what ``parts`` hold; none when there are none."""
+        if not parts:
+            return []
+        names = ["agent", "exporter", "transfer_from", "transfer_to"]
+        frame = self._table("messages").scan(parts)
+        shops = frame.group_by("shop").agg(first_at=pl.col("sent_at").min(), last_at=pl.col("sent_at").max())
+        accounts = pl.concat([frame.select(pl.col(name).alias("name")).unique() for name in names]).unique()
+        found_shops, found_accounts = pl.collect_all([shops.sort("shop"), accounts.drop_nulls().sort("name")])
+        return [
+            ledger_row(
+                action="contents",
+                shops=found_shops.to_dicts(),
+                accounts=found_accounts["name"].to_list(),
+            )
+        ]
+
+    def _table(self, name: str) -> Table:
+        return Table(self._folder / name, LAYOUTS[name])
 
     def _scan(self, table: str) -> pl.LazyFrame:
-        path = self._folder / table
-        if self._dry_run and not DeltaTable.is_deltatable(str(path)):
-            return pl.LazyFrame(schema=_TABLES[table][0])
-        return pl.scan_delta(_open(path))
+        if self._dry_run and not tables.exists(self._folder / table):
+            return pl.LazyFrame(schema=LAYOUTS[table].columns)
+        return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[pl.LazyFrame], pl.DataFrame]) -> None:
+    def _append(self, table: str, missing: Callable[[pl.LazyFrame], dict[str, list[pl.DataFrame]]]) -> None:
+        """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
         if self._dry_run:
             missing(self._scan(table))
             return
-        path = self._folder / table
         for attempt in range(_ATTEMPTS):
-            opened = _open(path)
-            rows = missing(pl.scan_delta(opened))
-            if rows.is_empty():
+            opened = self._table(table)
+            frames = {
+                prefix: [frame for frame in found if not frame.is_empty()]
+                for prefix, found in missing(opened.scan()).items()
+            }
+            if not any(frames.values()):
                 return
-            turn = (opened.transaction_version(_APPLICATION) or 0) + 1
             try:
-                write_deltalake(
-                    opened,
-                    rows.to_arrow(),
-                    mode="append",
-                    schema_mode="merge" if set(rows.columns) - _columns(opened) else None,
-                    writer_properties=_WRITER,
-                    commit_properties=CommitProperties(
-                        app_transactions=[Transaction(_APPLICATION, turn)], max_commit_retries=0
-                    ),
-                )
+                opened.add(frames)
                 return
-            except CommitFailedError:
+            except tables.CommitFailedError:
                 time.sleep(0.05 * (attempt + 1))
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
-def _open(path: Path, version: int | None = None) -> DeltaTable:
-    try:
-        return DeltaTable(str(path), version=version)
-    except (TableNotFoundError, DeltaError) as error:
-        raise StoreError(
-            f"the table {path.name} of the store at {path.parent} cannot be opened",
-            "restore the folder from a backup",
-        ) from error
+def _files_of(messages: pl.DataFrame) -> list[pl.DataFrame]:
+    """``messages`` sorted as files hold them, with the keys of their accounts, cut to the size of files."""
+    ordered = keys.with_account_keys(messages.sort(schema.MESSAGE_ORDER))
+    return [
+        month.slice(begin, _ROWS_PER_FILE)
+        for month in ordered.partition_by("month", maintain_order=True)
+        for begin in range(0, month.height, _ROWS_PER_FILE)
+    ]
 
 
-def _columns(table: DeltaTable) -> set[str]:
-    return {field.name for field in table.schema().fields}
+def _is_one_run(parts: list[Part]) -> bool:
+    """Whether the files of a month follow one another by buyer, and none refines another."""
+    if any(part.path.name.startswith(f"{REFINEMENTS}-") for part in parts):
+        return False
+    spans = sorted(part.bounds["buyer_key"] for part in parts)
+    return all(before[1] < after[0] for before, after in itertools.pairwise(spans))
+
+
+def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:
+    """The messages of a month in the order of the store, cut between buyers."""
+    first_at, last_at = clock.month_seconds(month)
+    count = -(-rows // _ROWS_PER_FILE)
+    bounds = [-(2**63) + (2**64 * i) // count for i in range(count + 1)]  # keys are uniform
+    for low, high in itertools.pairwise(bounds):
+        messages = snapshot.messages(first_at, last_at, None, (low, high - 1)).collect()
+        yield keys.with_account_keys(messages.with_columns(refines=pl.lit(False)).sort(schema.MESSAGE_ORDER))
 
 
 def _per_file(rows: pl.DataFrame) -> dict[str, int]:

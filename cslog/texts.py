@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from cslog.schema import MessageClass
-from cslog.store import Snapshot
+from cslog.snapshot import Snapshot
 
 _SPOKEN = [int(code) for code in (MessageClass.BUYER, MessageClass.HUMAN, MessageClass.ASSIST)]
 _STAFF = [int(code) for code in (MessageClass.HUMAN, MessageClass.ASSIST)]

@@ -20,7 +20,8 @@ from cslog import store as store_module
 from cslog.errors import StoreError, UsageError
 from cslog.order_versions import fold_orders
 from cslog.schema import Kind, MessageClass, OrderState
-from cslog.store import LEDGER, Store, Writer, ledger_row
+from cslog.snapshot import LEDGER
+from cslog.store import Store, Writer, ledger_row
 
 NOON = clock.parse_instant("2024-11-11T12:00:00", "")
 ALWAYS = (NOON - 400 * clock.DAY_SECONDS, NOON + 400 * clock.DAY_SECONDS)
@@ -423,6 +424,83 @@ def test_writers_that_never_get_their_turn_say_so(store, monkeypatch):
         one.append_messages(frame(message(2)))
 
 
+# ---- compaction -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scattered(store) -> Store:
+    """Two months in several files, with copies that know more and repeats of one second."""
+    later = NOON + 40 * clock.DAY_SECONDS
+    add(store, message(1), message(2, buyer_key=-(2**62)), message(3, later))
+    add(store, message(1, agent="小美"), message(4, buyer_key=2**62), name="b.txt")
+    add(store, message(1, agent="小丽", rank=2), message(5, later + 1, exporter="阿强"), name="c.txt")
+    return store
+
+
+def test_compaction_changes_no_message_and_no_older_version(scattered):
+    before = [held(scattered, version) for version in (1, 2, 3)]
+    ends, accounts = scattered.snapshot().data_ends(), scattered.snapshot().accounts().to_list()
+    assert accounts == ["小丽", "小美", "某旗舰店", "阿强"]
+    assert scattered.compact() == ["2024-11", "2024-12"]
+    assert scattered.snapshot().store_version == 4
+    assert [held(scattered, version) for version in (1, 2, 3)] == before
+    assert [{**row, "refines": False} for row in before[2]] == held(scattered)
+    assert stored_rows(scattered) == 5, "copies are one row now"
+    assert scattered.snapshot().data_ends() == ends
+    assert scattered.snapshot().accounts().to_list() == accounts
+    assert scattered.compact() == []
+    assert scattered.snapshot().store_version == 4
+
+
+def test_a_compacted_month_is_one_sorted_run(scattered, monkeypatch):
+    monkeypatch.setattr(store_module, "_ROWS_PER_FILE", 1)
+    assert scattered.compact() == ["2024-11", "2024-12"]
+    columns = ["buyer_key", "sent_at", "agent_key"]
+    november = scattered.snapshot().messages(*clock.month_seconds("2024-11"), columns).collect()
+    assert november["buyer_key"].to_list() == [-(2**62), 7, 2**62]
+    assert len({part.path for part in scattered.snapshot().parts("messages")}) > 2
+    only = scattered.snapshot().messages(*ALWAYS, columns, buyer_keys=(0, 8)).collect()
+    assert set(only["buyer_key"]) == {7}
+    assert only["agent_key"].n_unique() == 2, "nobody and 小丽"
+
+
+def test_what_comes_after_a_compaction_is_compared_with_it(scattered):
+    scattered.compact()
+    assert add(scattered, message(1), message(6), name="d.txt") == {"a.txt": 1}
+    assert len(held(scattered)) == 6
+    assert scattered.compact() == ["2024-11"]
+    assert stored_rows(scattered) == 6
+
+
+def test_a_compaction_takes_over_what_a_killed_ingest_left(store):
+    add(store, message(1))
+    with pytest.raises(PowerCut), store.writer() as writer:
+        writer.append_messages(frame(message(2, NOON + 60, agent="小美")))
+        raise PowerCut
+    assert store.compact() == ["2024-11"]
+    assert [row["message_key"] for row in held(store)] == [1, 2]
+    assert store.snapshot().data_ends() == {"某旗舰店": NOON + 60}
+    assert "小美" in store.snapshot().accounts().to_list()
+
+
+def test_a_killed_compaction_is_as_if_it_had_not_begun(scattered, monkeypatch):
+    before = held(scattered)
+    monkeypatch.setattr(Writer, "_commit", lambda *arguments: (_ for _ in ()).throw(PowerCut()))
+    with pytest.raises(PowerCut):
+        scattered.compact()
+    monkeypatch.undo()
+    assert scattered.snapshot().store_version == 3
+    assert held(scattered) == before
+    assert add(scattered, message(1), message(7), name="d.txt") == {"a.txt": 1}
+    assert [row["message_key"] for row in held(scattered)] == [1, 2, 3, 4, 5, 7]
+    assert scattered.snapshot().data_ends() == {"某旗舰店": NOON + 40 * clock.DAY_SECONDS + 1}
+
+
+def test_an_empty_store_has_nothing_to_compact(store):
+    assert store.compact() == []
+    assert not store.folder.exists()
+
+
 # ---- the folder -----------------------------------------------------------------------------------
 
 
@@ -478,8 +556,8 @@ def test_a_newer_schema_is_refused_and_left_alone(store, monkeypatch):
         add(store, message(2), name="b.txt")
     with pytest.raises(StoreError, match="newer cslog"), store.writer(dry_run=True):
         pass
-    assert store_module._open(store.folder / "ledger").version() == 1
-    assert store_module._open(store.folder / "messages").version() == 1
+    for table in ("ledger", "messages"):
+        assert store._table(table).version == 1
 
 
 def test_rejects_are_a_union_as_well(store):

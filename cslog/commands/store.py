@@ -1,4 +1,4 @@
-"""`cslog status`: what the store holds."""
+"""`cslog status`, `compact`: what the store holds, and how it lies on the disk."""
 
 from __future__ import annotations
 
@@ -17,3 +17,19 @@ def status(
 
     settings = session.settings()
     session.show(tables.status(library.status(session.open_store(settings))), settings)
+
+
+@app.command()
+@with_session
+def compact(
+    session: Session,
+) -> None:
+    """Sort the store anew (整理数据仓) so that reports are fast; figures and old versions stay as they are."""
+    from cslog.report import tables
+
+    session.wanted_format()
+    settings = session.settings()
+    store = session.open_store(settings)
+    with session.progress("sorting") as on_done:
+        months = store.compact(on_done)
+    session.show(tables.compacted(months, store.snapshot().store_version), settings)

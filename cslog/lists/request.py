@@ -13,7 +13,8 @@ from cslog.compute import Task
 from cslog.config import Config
 from cslog.facts import Facts
 from cslog.profile import Profile
-from cslog.store import Snapshot, Store
+from cslog.snapshot import Snapshot
+from cslog.store import Store
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,15 @@ def status(status: Any) -> Sheet:
     return Sheet("status", title, columns, status.shops, document)
 
 
+def compacted(months: list[str], store_version: int) -> Sheet:
+    """The months whose messages were sorted anew."""
+    columns = (Column("month", "月份"),)
+    rows = pl.DataFrame({"month": months}, schema={"month": pl.String})
+    title = f"{len(months)} months sorted anew" if months else "nothing to do: every month is sorted already"
+    document = {"store_version": store_version, "months": months}
+    return Sheet("compact", title, columns, rows, document, stamp=(("store version", str(store_version)),))
+
+
 def metrics() -> Sheet:
     """The metrics table."""
     columns = (

@@ -1,0 +1,303 @@
+"""What a store holds, as of one version: messages, orders, rejects, files and freezes, read and never written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from cslog import clock, copies, keys, schema
+from cslog.tables import Layout, Part, Table
+
+LEDGER: schema.Schema = {
+    "at": pl.String(),  # UTC instant of the commit
+    "action": pl.String(),  # ingest | freeze | compact | contents
+    "path": pl.String(),
+    "sha256": pl.String(),
+    "fingerprint": pl.String(),  # sha256 and the options the file was read with; of a freeze: its id
+    "reader": pl.String(),
+    "encoding": pl.String(),
+    "messages_read": pl.Int64(),
+    "messages_new": pl.Int64(),
+    "orders_read": pl.Int64(),
+    "orders_new": pl.Int64(),
+    "orders_changed": pl.Int64(),
+    "rejects": pl.Int64(),
+    "replaced_characters": pl.Int64(),
+    "messages_version": pl.Int64(),
+    "orders_version": pl.Int64(),
+    "rejects_version": pl.Int64(),
+    "frozen_version": pl.Int64(),  # null in rows of schema 1
+    "schema_version": pl.Int64(),
+    "cslog_version": pl.String(),
+    # Rows of action contents, one per commit that brought messages: what is in them, so that no report has to
+    # look through all messages for it.
+    "shops": pl.List(pl.Struct({"shop": pl.String(), "first_at": pl.Int64(), "last_at": pl.Int64()})),
+    "accounts": pl.List(pl.String()),  # names of agents and exporters
+}
+
+FROZEN: schema.Schema = {
+    # One row per freeze and grouping; what the parts mean is cslog.freeze's.
+    "id": pl.String(),
+    "at": pl.Int64(),  # instant of freezing, wall seconds
+    "month": pl.String(),
+    "profile": pl.String(),
+    "attribution": pl.String(),
+    "shops": pl.List(pl.String()),  # empty: all
+    "asked_as_of": pl.Int64(),  # --as-of of the freeze
+    "store_version": pl.Int64(),  # what the figures were computed from
+    "config_hash": pl.String(),
+    "cslog_version": pl.String(),
+    "profile_content": pl.String(),  # JSON
+    "settings": pl.String(),  # JSON of the configuration
+    "by": pl.String(),  # grouping, as in --by
+    "stamp": pl.String(),  # JSON head of the report
+    "figures": pl.String(),  # JSON: key, zh, unit … of its metrics
+    "rows": pl.Int64(),
+    "content": pl.Binary(),  # the rows as Arrow IPC, every dtype and bit as computed
+}
+
+STORED_MESSAGES: schema.Schema = schema.MESSAGES | dict.fromkeys(keys.ACCOUNT_KEYS, pl.Int64())
+"""Messages as they are kept: schema.MESSAGES, and the keys of their accounts."""
+
+LAYOUTS: dict[str, Layout] = {
+    "messages": Layout(
+        STORED_MESSAGES,
+        partition="month",
+        loose=("buyer_key", "sent_at", "rank", "message_class", "kind", "characters", *keys.ACCOUNT_KEYS),
+        plain=("sent_at", "message_key", "text"),
+        bounds=("buyer_key", "sent_at"),
+    ),
+    "orders": Layout(schema.ORDERS, partition="month", bounds=("created_at",)),
+    "rejects": Layout(schema.STORED_REJECTS),
+    "frozen": Layout(FROZEN),
+    "ledger": Layout(LEDGER),
+}
+DATA = ("messages", "orders", "rejects", "frozen")
+ALL_BUYERS = (-(2**63), 2**63 - 1)
+"""The range of all buyer keys."""
+REFINEMENTS = "refined"  # prefix of the files that hold refinements
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The store as of one version. ``versions`` maps each table to its Delta version; one that the store did
+    not have then is missing.
+    """
+
+    folder: Path
+    store_version: int
+    versions: dict[str, int]
+    _opened: dict[str, Table] = field(default_factory=dict, repr=False, compare=False)
+
+    def messages(
+        self,
+        first_at: int,
+        last_at: int,
+        columns: list[str] | None = None,
+        buyer_keys: tuple[int, int] = ALL_BUYERS,
+    ) -> pl.LazyFrame:
+        """Messages with ``first_at`` ≤ sent_at ≤ ``last_at`` of the buyers whose key lies in the closed range
+        ``buyer_keys``, one row each, as schema.MESSAGES; ``columns`` may also name those of STORED_MESSAGES.
+
+        Rows come file by file, in each by (buyer_key, sent_at, rank). Only files that may hold such rows are
+        opened, and only ``columns`` are read of what was never refined.
+        """
+        wanted = columns or list(schema.MESSAGES)
+        limits = {"sent_at": (first_at, last_at), "buyer_key": buyer_keys}
+        parts = self._meeting(limits, clock.months_between(first_at, last_at))
+        refined = [part for part in parts if _refines(part)]
+        first = [part for part in parts if not _refines(part)]
+        if not refined:
+            return self._limited(first, limits, wanted)
+        key = list(schema.MESSAGE_ID)
+        further = self._limited(refined, limits, list(schema.MESSAGES)).collect()
+        known = further.lazy().select(key).unique()
+        whole = self._limited(first, limits, list(dict.fromkeys([*wanted, *key]))).join(
+            known, on=key, how="anti"
+        )
+        copied = self._limited(first, limits, list(schema.MESSAGES)).join(known, on=key, how="semi")
+        folded = copies.fold(pl.concat([copied, further.lazy()])).collect()
+        folded = keys.with_account_keys(folded.select(list(schema.MESSAGES)))
+        return pl.concat([whole.select(wanted), folded.lazy().select(wanted)])
+
+    def count(self, first_at: int, last_at: int) -> int:
+        """At most how many messages were sent between the two seconds, by what is noted of the files."""
+        months = clock.months_between(first_at, last_at)
+        return sum(part.rows for part in self._meeting({"sent_at": (first_at, last_at)}, months))
+
+    def _meeting(self, limits: dict[str, tuple[int, int]], months: list[str]) -> list[Part]:
+        """Files of messages that may hold any within all ``limits``."""
+        wanted = set(months)
+        return [
+            part
+            for part in self.parts("messages")
+            if part.partition in wanted and all(part.meets(name, *span) for name, span in limits.items())
+        ]
+
+    def _limited(
+        self, parts: list[Part], limits: dict[str, tuple[int, int]], columns: list[str]
+    ) -> pl.LazyFrame:
+        """``columns`` of ``parts``; whole files are not filtered, which would cost as much as reading them."""
+        inside = [part for part in parts if all(part.within(name, *span) for name, span in limits.items())]
+        across = [part for part in parts if part not in inside]
+        if not parts:
+            return pl.LazyFrame(schema={name: STORED_MESSAGES[name] for name in columns})
+        table = self._table("messages")
+        frames = [table.scan(inside)] if inside else []
+        if across:
+            conditions = [
+                pl.col(name).is_between(*span) for name, span in limits.items() if _is_limit(name, span)
+            ]
+            frames.append(table.scan(across).filter(*conditions))
+        return pl.concat([frame.select(columns) for frame in frames])
+
+    def bounds(self) -> pl.DataFrame:
+        """Per shop: first and last second, messages, days with messages, buyers; how many buyer messages there are
+        (``asked``) and for how many of them no export states the agent (``inferred``).
+        """
+        return (
+            self._scan("messages")
+            .group_by("shop")
+            .agg(
+                first_at=pl.col("sent_at").min(),
+                last_at=pl.col("sent_at").max(),
+                days=(pl.col("sent_at") // clock.DAY_SECONDS).unique().sort(),
+                messages=(~pl.col("refines")).sum(),
+                buyers=pl.col("buyer_key").n_unique(),
+                inferred=(
+                    pl.col("agent").is_null() & (pl.col("message_class") == int(schema.MessageClass.BUYER))
+                ).sum(),
+                asked=(pl.col("message_class") == int(schema.MessageClass.BUYER)).sum(),
+            )
+            .sort("shop")
+            .collect()
+        )
+
+    def buyers(self) -> pl.DataFrame:
+        """Distinct shop and buyer_key of all messages."""
+        return self._scan("messages").select("shop", "buyer_key").unique().collect()
+
+    def keys_of_buyer(self, buyer: str) -> pl.DataFrame:
+        """Shops and keys of everybody with the nick ``buyer``: columns shop, buyer_key."""
+        found = [
+            self._scan(table).filter(pl.col("buyer") == buyer).select("shop", "buyer_key").unique()
+            for table in ("messages", "orders")
+        ]
+        return pl.concat(found).unique().sort("shop").collect()
+
+    def data_ends(self) -> dict[str, int]:
+        """The last message second of every shop (kpi-spec 2, Data end)."""
+        ends = self._contents().select(pl.col("shops").explode()).unnest("shops").drop_nulls("shop")
+        last = ends.group_by("shop").agg(pl.col("last_at").max())
+        return dict(zip(last["shop"], last["last_at"], strict=True))
+
+    def accounts(self) -> pl.Series:
+        """Names of all agents and exporters of messages, and of all shops, sorted."""
+        contents = self._contents()
+        shops = contents["shops"].explode().struct.field("shop").rename("accounts")
+        return pl.concat([contents["accounts"].explode(), shops]).drop_nulls().unique().sort()
+
+    def _contents(self) -> pl.DataFrame:
+        return (
+            self._scan("ledger").filter(pl.col("action") == "contents").select("shops", "accounts").collect()
+        )
+
+    def order_ends(self) -> dict[str, int]:
+        """The last second at which an order of each shop was created or paid."""
+        last = pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
+        ends = self.order_versions().group_by("shop").agg(last=last).collect()
+        return dict(zip(ends["shop"], ends["last"], strict=True))
+
+    def range_until(self, last_at: int) -> tuple[int, int]:
+        """The first message second of all shops, and ``last_at`` or that first one when it is later."""
+        starts = self._contents().select(pl.col("shops").explode()).unnest("shops")
+        first = starts["first_at"].min()
+        return (last_at, last_at) if first is None else (int(first), max(int(first), last_at))  # type: ignore[arg-type]
+
+    def order_versions(self) -> pl.LazyFrame:
+        """All distinct versions of all orders, as schema.ORDERS."""
+        return self._scan("orders")
+
+    def rejects(self) -> pl.DataFrame:
+        """Lines that no reader could place, as schema.STORED_REJECTS."""
+        return self._scan("rejects").sort("source_file", "line", "reason").collect()
+
+    def ledger(self) -> pl.DataFrame:
+        """One row per ingested file, freeze and compaction, oldest first."""
+        ledger = self._scan("ledger").filter(pl.col("action") != "contents").sort("at", "path").collect()
+        later = {name: dtype for name, dtype in LEDGER.items() if name not in ledger.columns}
+        return ledger.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in later.items())
+
+    def frozen(self, month: str | None = None) -> pl.DataFrame:
+        """All freezes (of ``month``) as FROZEN, in the order in which they were made."""
+        if not self.versions.get("frozen"):
+            return pl.DataFrame(schema=FROZEN)
+        committed = (
+            self._scan("ledger").filter(pl.col("action") == "freeze").select(id="fingerprint").collect()
+        )
+        frozen = self._scan("frozen")
+        if month is not None:
+            frozen = frozen.filter(pl.col("month") == month)
+        order = ["store_version", "at", "id", "by"]  # a clock may be set back, a version never
+        return frozen.join(committed.lazy(), on="id", how="semi").sort(order).collect()
+
+    def messages_since(self, older: Snapshot, first_at: int, last_at: int) -> pl.DataFrame:
+        """Rows of messages with ``first_at`` ≤ sent_at ≤ ``last_at`` that ``older`` lacks, unfolded.
+
+        Columns shop, buyer, sent_at, source_file; a copy of a known message that knows more is one as well.
+        """
+        known = [*schema.MESSAGE_ID, "rank", "message_class", "characters", "agent", "exporter"]
+        months = clock.months_between(first_at, last_at)
+        mine, theirs = (
+            snapshot._scan("messages").filter(
+                pl.col("month").is_in(months), pl.col("sent_at").is_between(first_at, last_at)
+            )
+            for snapshot in (self, older)
+        )
+        return (
+            mine.join(theirs.select(known), on=known, how="anti", nulls_equal=True)
+            .select("shop", "buyer", "sent_at", "source_file")
+            .collect()
+        )
+
+    def orders_since(self, older: Snapshot) -> pl.DataFrame:
+        """Versions of orders that ``older`` lacks, as schema.ORDERS."""
+        key = ["platform", "shop", "order_id", "content_key"]
+        theirs = older._scan("orders").select(key)
+        return self._scan("orders").join(theirs, on=key, how="anti").collect()
+
+    def files_since(self, older: Snapshot) -> dict[str, str]:
+        """Paths of the files ingested after ``older``, with the UTC instant of the last ingest of each."""
+        key = ["at", "path", "fingerprint"]
+        later = self.ledger().join(older.ledger(), on=key, how="anti", nulls_equal=True)
+        ingested = later.filter(pl.col("action") == "ingest").sort("at")
+        return dict(zip(ingested["path"], ingested["at"], strict=True))
+
+    def _scan(self, table: str) -> pl.LazyFrame:
+        if self.store_version == 0:
+            return pl.LazyFrame(schema=LAYOUTS[table].columns)
+        return self._table(table).scan()
+
+    def parts(self, table: str) -> list[Part]:
+        """The files of a table."""
+        return [] if self.store_version == 0 else self._table(table).parts
+
+    def is_current(self, schema_version: int) -> bool:
+        """Whether the newest commit is of this schema."""
+        newest = self._scan("ledger").select(pl.col("schema_version").max()).collect().item()
+        return bool(newest == schema_version)
+
+    def _table(self, table: str) -> Table:
+        if table not in self._opened:
+            self._opened[table] = Table(self.folder / table, LAYOUTS[table], self.versions[table])
+        return self._opened[table]
+
+
+def _refines(part: Part) -> bool:
+    return part.path.name.startswith(f"{REFINEMENTS}-")
+
+
+def _is_limit(name: str, span: tuple[int, int]) -> bool:
+    return name != "buyer_key" or span != ALL_BUYERS

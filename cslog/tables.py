@@ -1,0 +1,276 @@
+"""Delta tables, used narrowly: open a version, list its files, add files, replace files by others.
+
+The only file that imports deltalake. Files are written here and not by Delta, because how a column is packed
+decides what a report costs: see ``Layout``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from cslog.errors import StoreError
+from cslog.schema import Schema
+
+__all__ = ["CommitFailedError", "DeltaError", "Layout", "Part", "Table", "create", "exists"]
+
+_APPLICATION = "cslog"
+_KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
+_ROWS_PER_GROUP = 131_072
+_WRITERS = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the files of a table are made. ``columns``: its schema; ``partition``: the column that names the folder.
+
+    ``loose`` columns are not compressed, because every report reads them: unpacking costs more than reading.
+    ``plain`` columns are not worth a dictionary. ``bounds``: integer columns whose least and greatest value are
+    noted per file, so that files can be left unopened.
+    """
+
+    columns: Schema
+    partition: str | None = None
+    loose: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of a table. ``bounds``: least and greatest value of columns of ``Layout.bounds``."""
+
+    path: Path
+    name: str  # relative to the table's folder, as Delta knows it
+    rows: int
+    partition: str | None
+    bounds: dict[str, tuple[int, int]] = field(hash=False)
+
+    def meets(self, column: str, low: int, high: int) -> bool:
+        """Whether a value between ``low`` and ``high`` may occur."""
+        least, greatest = self.bounds.get(column, (low, high))
+        return least <= high and low <= greatest
+
+    def within(self, column: str, low: int, high: int) -> bool:
+        """Whether all values are known to lie between ``low`` and ``high``."""
+        least, greatest = self.bounds.get(column, (low - 1, high))
+        return low <= least and greatest <= high
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a table."""
+    return DeltaTable.is_deltatable(str(path))
+
+
+def create(path: Path, layout: Layout) -> None:
+    """Make an empty table unless there is one."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    DeltaTable.create(
+        str(path),
+        schema=_arrow_schema(layout.columns),
+        mode="ignore",
+        partition_by=[layout.partition] if layout.partition else [],
+        configuration={"delta.logRetentionDuration": _KEEP, "delta.deletedFileRetentionDuration": _KEEP},
+    )
+
+
+class Table:
+    """One version of a table. Raises StoreError when it cannot be opened."""
+
+    def __init__(self, path: Path, layout: Layout, version: int | None = None) -> None:
+        self.path = path
+        self.layout = layout
+        try:
+            self._delta = DeltaTable(str(path), version=version)
+        except (TableNotFoundError, DeltaError) as error:
+            raise StoreError(
+                f"the table {path.name} of the store at {path.parent} cannot be opened",
+                "restore the folder from a backup",
+            ) from error
+
+    @property
+    def version(self) -> int:
+        """Number of the version."""
+        return self._delta.version()
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """Names of its columns; older tables may lack some."""
+        return frozenset(column.name for column in self._delta.schema().fields)
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """All files, those with smaller least values first."""
+        noted = pl.DataFrame(self._delta.get_add_actions(flatten=True))
+        parts = []
+        for row in noted.iter_rows(named=True):
+            bounds = {
+                name: (row[f"min.{name}"], row[f"max.{name}"])
+                for name in self.layout.bounds
+                if row.get(f"min.{name}") is not None and row.get(f"max.{name}") is not None
+            }
+            partition = row.get(f"partition.{self.layout.partition}") if self.layout.partition else None
+            parts.append(Part(self.path / row["path"], row["path"], row["num_records"], partition, bounds))
+        return sorted(
+            parts, key=lambda part: [part.partition or "", *(b[0] for b in part.bounds.values()), part.name]
+        )
+
+    def scan(self, parts: Sequence[Part] | None = None) -> pl.LazyFrame:
+        """Rows of ``parts`` (default: all) with the columns that the table has."""
+        chosen = self.parts if parts is None else parts
+        here = {name: dtype for name, dtype in self.layout.columns.items() if name in self.columns}
+        if not chosen:
+            return pl.LazyFrame(schema=here)
+        partition = self.layout.partition
+        frame = pl.scan_parquet(
+            [part.path for part in chosen],
+            hive_partitioning=partition is not None,
+            hive_schema={partition: pl.String()} if partition else None,
+            missing_columns="insert",
+            extra_columns="ignore",
+            schema={name: dtype for name, dtype in here.items() if name != partition},
+        )
+        return frame.select(list(here))
+
+    def add(self, frames: Mapping[str, Sequence[pl.DataFrame]]) -> None:
+        """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name.
+
+        Raises CommitFailedError when another writer was faster; nothing is left behind then.
+        """
+        named = [(prefix, frame) for prefix, found in frames.items() for frame in found]
+        self._commit(named, [])
+
+    def replace(self, parts: Sequence[Part], frames: Iterable[pl.DataFrame]) -> None:
+        """Put the rows of ``frames`` in the place of ``parts``, in one commit; the old files stay readable by version."""
+        now = time.time_ns() // 1_000_000
+        removed = [RemoveAction(path=part.name, data_change=False, deletion_timestamp=now) for part in parts]
+        self._commit((("part", frame) for frame in frames), removed)
+
+    def add_missing_columns(self) -> None:
+        """Widen the schema of an older table to that of its layout."""
+        import pyarrow as pa
+        from deltalake import Schema as DeltaSchema
+
+        missing = [c for c in self.layout.columns if c not in self.columns]
+        if missing:
+            wanted = _arrow_schema(self.layout.columns)
+            fields = DeltaSchema.from_arrow(pa.schema([wanted.field(name) for name in missing])).fields
+            self._delta.alter.add_columns(fields)
+
+    def _commit(self, frames: Iterable[tuple[str, pl.DataFrame]], removed: list[RemoveAction]) -> None:
+        added: list[AddAction] = []
+        # The transaction number is an optimistic lock: of two writers that saw the same one, one fails.
+        turn = (self._delta.transaction_version(_APPLICATION) or 0) + 1
+        try:
+            with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
+                writing: deque[Future[list[AddAction]]] = deque()
+                for prefix, frame in frames:
+                    writing.append(pool.submit(self._written, frame, prefix, data_change=not removed))
+                    if len(writing) > _WRITERS:  # no more frames in memory than are being written
+                        added += writing.popleft().result()
+                while writing:
+                    added += writing.popleft().result()
+        except BaseException:
+            self._forget(added)
+            raise
+        if not added and not removed:
+            return
+        try:
+            self._delta.create_write_transaction(
+                [*removed, *added],
+                mode="append",
+                schema=_arrow_schema(self.layout.columns),
+                partition_by=[self.layout.partition] if self.layout.partition else [],
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(_APPLICATION, turn)], max_commit_retries=0
+                ),
+            )
+        except CommitFailedError:
+            # After any other failure the commit may stand, and its files must too.
+            self._forget(added)
+            raise
+
+    def _forget(self, added: list[AddAction]) -> None:
+        for action in added:
+            (self.path / action.path).unlink(missing_ok=True)
+
+    def _written(self, frame: pl.DataFrame, prefix: str, *, data_change: bool) -> list[AddAction]:
+        """Write one file per partition value; rows keep their order."""
+        partition = self.layout.partition
+        pieces: list[tuple[str | None, pl.DataFrame]] = [(None, frame)]
+        if partition:
+            values = frame[partition].unique().sort().to_list()
+            pieces = [
+                (v, frame if len(values) == 1 else frame.filter(pl.col(partition) == v)) for v in values
+            ]
+        actions = []
+        for value, piece in pieces:
+            if piece.is_empty():
+                continue
+            folder = f"{partition}={value}/" if partition else ""
+            name = f"{folder}{prefix}-{uuid.uuid4().hex}.parquet"
+            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
+            size = _write_parquet(self.path / name, piece, self.layout)
+            actions.append(
+                AddAction(
+                    path=name,
+                    size=size,
+                    partition_values={partition: value} if partition else {},
+                    modification_time=time.time_ns() // 1_000_000,
+                    data_change=data_change,
+                    stats=json.dumps(_statistics(piece, self.layout)),
+                )
+            )
+        return actions
+
+
+def _statistics(frame: pl.DataFrame, layout: Layout) -> dict[str, Any]:
+    least = {name: frame[name].min() for name in layout.bounds}
+    greatest = {name: frame[name].max() for name in layout.bounds}
+    return {
+        "numRecords": frame.height,
+        "minValues": {name: value for name, value in least.items() if value is not None},
+        "maxValues": {name: value for name, value in greatest.items() if value is not None},
+        "nullCount": {name: frame[name].null_count() for name in layout.bounds},
+    }
+
+
+def _write_parquet(path: Path, frame: pl.DataFrame, layout: Layout) -> int:
+    """Write ``frame`` and return the size in bytes; on the disk before it is named in a commit."""
+    import pyarrow.parquet as pq
+
+    names = [name for name in layout.columns if name != layout.partition]
+    table = frame.select(names).to_arrow()
+    loose = set(layout.loose)
+    with path.open("wb") as file:
+        pq.write_table(
+            table,
+            file,
+            row_group_size=_ROWS_PER_GROUP,
+            compression={name: "none" if name in loose else "zstd" for name in names},
+            compression_level={name: 1 for name in names if name not in loose},
+            use_dictionary=[name for name in names if name not in layout.plain],
+            write_statistics=list(layout.bounds) or False,
+            store_schema=False,
+        )
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def _arrow_schema(columns: Schema) -> Any:
+    return pl.DataFrame(schema=columns).to_arrow().schema
