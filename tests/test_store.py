@@ -492,7 +492,7 @@ def test_a_killed_compaction_is_as_if_it_had_not_begun(scattered, monkeypatch):
     assert scattered.snapshot().store_version == 3
     assert held(scattered) == before
     assert add(scattered, message(1), message(7), name="d.txt") == {"a.txt": 1}
-    assert [row["message_key"] for row in held(scattered)] == [1, 2, 3, 4, 5, 7]
+    assert {row["message_key"] for row in held(scattered)} == {1, 2, 3, 4, 5, 7}
     assert scattered.snapshot().data_ends() == {"某旗舰店": NOON + 40 * clock.DAY_SECONDS + 1}
 
 
