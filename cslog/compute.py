@@ -7,19 +7,23 @@ or splitting the buyers never changes a figure.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from cslog import facts as facts_module
 from cslog import partials
 from cslog.clock import DAY_SECONDS
-from cslog.facts import COLUMNS, Facts
+from cslog.facts import NUMBERS, Facts, Orders
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.rules import message_columns
-from cslog.order_versions import ORDER_COLUMNS, fold_orders
+from cslog.flags import TURN
+from cslog.order_versions import fold_orders
 from cslog.partials import Partial
+from cslog.snapshot import Snapshot
 from cslog.split import Split
 from cslog.store import Store
 
@@ -74,6 +78,30 @@ def facts_of(task: Task) -> Facts:
     return loader.with_late_answers(facts, messages, reach)
 
 
+@functools.lru_cache(maxsize=2)
+def _snapshot(folder: str, version: int) -> Snapshot:
+    return Store(Path(folder)).snapshot(version)
+
+
+@functools.lru_cache(maxsize=1)
+def _orders(
+    folder: str,
+    version: int,
+    circumstances: Circumstances,
+    as_of: int | None,
+    oldest: int,
+    created_before: int,
+) -> Orders:
+    """Current states of the orders of all buyers that can matter; folded once for all tasks of a report."""
+    # All versions first: one with a masked nick has another buyer key than the one that names the buyer.
+    versions = _snapshot(folder, version).order_versions().filter(pl.col("created_at") < created_before)
+    orders = fold_orders(versions, as_of).filter(
+        (pl.col("created_at") >= oldest) | (pl.col("paid_at") >= oldest),
+        pl.col("shop").is_in(sorted(circumstances.data_ends)),
+    )
+    return facts_module.orders_of(orders, circumstances)
+
+
 def _following_ends(sessions: pl.DataFrame, ends: pl.DataFrame) -> list[pl.DataFrame]:
     """Sessions joined with the first end of a shift after their first message, then with the next, until none."""
     agent = ["shop", "agent"]
@@ -97,42 +125,43 @@ def _following_ends(sessions: pl.DataFrame, ends: pl.DataFrame) -> list[pl.DataF
 class _Loader:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._snapshot = Store(Path(task.folder)).snapshot(task.version)
+        self._snapshot = _snapshot(task.folder, task.version)
         period, cut = task.split.period, task.split.day_cut_s
         self._begin = period.first_day * DAY_SECONDS + cut
         self._end = (period.last_day + 1) * DAY_SECONDS + cut  # exclusive
         self._low = self._begin - _BEFORE_DAYS * DAY_SECONDS
         self._high = self._end + _AFTER_DAYS * DAY_SECONDS
         self._rules = message_columns(task.circumstances.config)
-        self._columns = [*COLUMNS, *self._rules]
+        further = ["shop"] if task.circumstances.automatic is not None else []
+        self._columns = [*NUMBERS, *further, *self._rules]
         self._last = max(task.circumstances.data_ends.values(), default=0)
 
-    def orders(self) -> pl.DataFrame:
-        """Current states of the orders that can matter to the period."""
-        profile = self._task.circumstances.profile
-        created_before = self._end + profile.order_days * DAY_SECONDS
-        # All versions first: one with a masked nick has another buyer key than the one that names the buyer.
-        versions = self._snapshot.order_versions().filter(pl.col("created_at") < created_before)
-        orders = self._mine(fold_orders(versions, self._task.as_of).lazy()).collect()
+    def orders(self) -> Orders:
+        """The task's orders that can matter to the period."""
+        task, profile = self._task, self._task.circumstances.profile
         oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
-        return orders.filter((pl.col("created_at") >= oldest) | (pl.col("paid_at") >= oldest))
+        created_before = self._end + profile.order_days * DAY_SECONDS
+        everybody = _orders(task.folder, task.version, task.circumstances, task.as_of, oldest, created_before)
+        orders = everybody.between(task.low_key, task.high_key)
+        return orders if task.buyers is None else orders.where(np.isin(orders.buyer_key, task.buyers))
 
-    def reach(self, orders: pl.DataFrame) -> pl.DataFrame:
+    def reach(self, orders: Orders) -> pl.DataFrame:
         """Per buyer whose orders need messages from outside the usual range: ``low`` and ``high``."""
         profile = self._task.circumstances.profile
-        created, paid = pl.col("created_at"), pl.col("paid_at")
-        asked = created.is_between(
-            self._begin - profile.unpaid_days * DAY_SECONDS, self._end + profile.order_days * DAY_SECONDS
-        )
-        sold = paid.is_between(self._begin, self._end)
         margin = _SETTLED_DAYS * DAY_SECONDS
+        created, paid = orders.created, orders.paid
+        asked = created >= self._begin - profile.unpaid_days * DAY_SECONDS
+        asked &= created <= self._end + profile.order_days * DAY_SECONDS
+        sold = (paid >= self._begin) & (paid <= self._end)
+        first = np.where(paid >= 0, np.minimum(created, paid), created)
+        low, high = first - profile.lookback_s - margin, np.maximum(created, paid) + margin
+        matters = orders.joinable & (asked | sold)
+        far = pl.DataFrame({"buyer_key": orders.buyer_key, "low": low, "high": high}).filter(
+            pl.Series(matters)
+        )
         return (
-            orders.filter(pl.col("joinable") & (asked | sold))
-            .group_by("buyer_key")
-            .agg(
-                low=pl.min_horizontal(created.min(), paid.min()) - profile.lookback_s - margin,
-                high=pl.max_horizontal(created.max(), paid.max()) + margin,
-            )
+            far.group_by("buyer_key")
+            .agg(pl.col("low").min(), pl.col("high").max())
             .filter((pl.col("low") < self._low) | (pl.col("high") > self._high))
         )
 
@@ -144,7 +173,7 @@ class _Loader:
             after = self._between(self._high + 1, int(reach["high"].max()))  # type: ignore[arg-type]
             far = reach.lazy()
             parts += [
-                part.join(far, on="buyer_key")
+                part.join(far, on="buyer_key", maintain_order="left")
                 .filter(pl.col("sent_at").is_between(pl.col("low"), pl.col("high")))
                 .select(self._columns)
                 for part in (before, after)
@@ -152,48 +181,78 @@ class _Loader:
         return pl.concat(parts).collect()
 
     def with_late_answers(self, facts: Facts, messages: pl.DataFrame, reach: pl.DataFrame) -> Facts:
-        """``turns.late_s`` where the next message of the thread lies beyond what was loaded."""
-        split = self._task.split
-        waiting = facts.turns.filter(pl.col("unfollowed"), split.inside(pl.col("day")))
-        people = waiting.select("buyer_key").unique()
-        if people.is_empty() or self._last <= self._high:
+        """Lateness of turns where the next message of the thread lies beyond what was loaded."""
+        period, walked = self._task.split.period, facts.walked
+        if self._last <= self._high:
             return facts
+        turns = walked.turns
+        day = walked.peer_days.day[turns.peer_day]
+        waiting = facts.judged.flags & TURN["unfollowed"] != 0
+        waiting &= (day >= period.first_day) & (day <= period.last_day)
+        asked = np.flatnonzero(waiting)
+        if not asked.size:
+            return facts
+        thread = turns.thread[asked]
+        turn = pl.DataFrame(
+            {
+                "turn": asked,
+                "buyer_key": facts.rows.gathered.buyer_key[walked.thread_buyer[thread]],
+                "agent": walked.thread_agent[thread],
+                "open_at": turns.opened[asked],
+            }
+        )
+        people = turn.select("buyer_key").unique()
         loaded = people.join(reach.select("buyer_key", "high"), on="buyer_key", how="left").with_columns(
             pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high)).alias("high")
         )
         later = (
             self._between(self._high + 1, self._last)
-            .join(loaded.lazy(), on="buyer_key")
+            .join(loaded.lazy(), on="buyer_key", maintain_order="left")
             .filter(pl.col("sent_at") > pl.col("high"))
             .select(self._columns)
             .collect()
         )
         if later.is_empty():
             return facts
-        whole = pl.concat([messages.join(people, on="buyer_key", how="semi"), later])
-        nothing = pl.DataFrame(schema=facts.orders.schema).select(ORDER_COLUMNS)
-        turns = facts_module.compute(whole, nothing, self._task.circumstances).turns
-        key = ["shop", "agent", "buyer_key", "open_at"]
-        # An answered turn may open in the same second; of the unanswered ones only one can.
-        found = turns.filter(pl.col("late_s").is_not_null()).select(*key, late_found="late_s").unique(key)
-        turns = facts.turns.join(
-            found, on=key, how="left", nulls_equal=True, maintain_order="left"
-        ).with_columns(late_s=pl.when("unfollowed").then(pl.col("late_found")).otherwise(pl.col("late_s")))
-        return replace(facts, turns=turns.drop("late_found"))
+        known = messages.join(people, on="buyer_key", how="semi", maintain_order="left")
+        nothing = facts.credited.orders.between(1, 0)
+        whole = facts_module.compute(pl.concat([known, later]), nothing, self._task.circumstances)
+        found = _late_turns(whole).join(turn, on=["buyer_key", "agent", "open_at"])
+        late, flags = facts.judged.late.copy(), facts.judged.flags.copy()
+        late[found["turn"].to_numpy()] = found["late"].to_numpy()
+        flags[found["turn"].to_numpy()] |= TURN["late"]
+        return replace(facts, judged=replace(facts.judged, flags=flags, late=late))
 
     def _between(self, low: int, high: int) -> pl.LazyFrame:
-        last = self._task.as_of if self._task.as_of is not None else self._last
+        task = self._task
+        last = task.as_of if task.as_of is not None else self._last
         rules = self._rules
         inputs = dict.fromkeys(
-            [*COLUMNS, *(name for rule in rules.values() for name in rule.meta.root_names())]
+            [
+                *self._columns[: -len(rules) or None],
+                *(n for rule in rules.values() for n in rule.meta.root_names()),
+            ]
         )
-        read = self._snapshot.messages(low, max(low, min(high, last)), list(inputs))
-        return self._mine(read).filter(pl.col("sent_at") <= last).with_columns(**rules).select(self._columns)
+        keys = (task.low_key, task.high_key)
+        read = self._snapshot.messages(low, max(low, min(high, last)), list(inputs), keys)
+        if low > last:
+            read = read.clear()
+        if task.buyers is not None:
+            read = read.filter(pl.col("buyer_key").is_in(list(task.buyers)))
+        return read.with_columns(**rules).select(self._columns) if rules else read.select(self._columns)
 
-    def _mine(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        mine = frame.filter(
-            pl.col("buyer_key").is_between(self._task.low_key, self._task.high_key),
-            pl.col("shop").is_in(sorted(self._task.circumstances.data_ends)),
-        )
-        buyers = self._task.buyers
-        return mine if buyers is None else mine.filter(pl.col("buyer_key").is_in(list(buyers)))
+
+def _late_turns(facts: Facts) -> pl.DataFrame:
+    """buyer_key, agent (code), open_at and late of the unanswered turns that the agent answered later."""
+    # An answered turn may open in the same second; of the unanswered ones only one can.
+    turns, walked = facts.walked.turns, facts.walked
+    found = np.flatnonzero(facts.judged.late >= 0)
+    thread = turns.thread[found]
+    return pl.DataFrame(
+        {
+            "buyer_key": facts.rows.gathered.buyer_key[walked.thread_buyer[thread]],
+            "agent": walked.thread_agent[thread],
+            "open_at": turns.opened[found],
+            "late": facts.judged.late[found],
+        }
+    ).unique(["buyer_key", "agent", "open_at"])

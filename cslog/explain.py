@@ -18,11 +18,13 @@ from cslog import clock, compute, identity, kpi, places, texts, wording
 from cslog.answer import Question
 from cslog.compute import Task
 from cslog.config import Config
+from cslog.counted import Counted
 from cslog.errors import UsageError
 from cslog.facts import Facts, rules
-from cslog.measures import MEASURES, Measure, countable
+from cslog.measures import MEASURES, Measure
 from cslog.metrics import BY_KEY, PERCENTILES, Metric, resolved
 from cslog.profile import Profile
+from cslog.row_keys import RowKeys
 from cslog.schema import Kind, MessageClass
 from cslog.snapshot import Snapshot
 from cslog.split import Split
@@ -30,7 +32,7 @@ from cslog.store import Store
 
 _BEFORE_S, _AFTER_S, _MESSAGES = 600, 1800, 10  # how much is shown around a fact
 
-_CHAT_SECONDS = Measure("concurrent", pl.col("last_at") - pl.col("first_at") + 1)
+_CHAT_SECONDS = Measure("concurrent", "sessions", ("counted",), "chat_seconds")
 
 _ROW: dict[str, pl.DataType] = {
     "fact": pl.String(),
@@ -99,11 +101,12 @@ def explain(
         snapshot = store.snapshot(question.version)
         for task in kpi.plan(replace(question, shops=(cell["shop"],)), snapshot, profile, config):
             # Facts of all agents, since a colleague's chat can decide; only the cell's are listed.
-            rows = countable(compute.facts_of(task), task.split, task.agents)
-            own = {fact: _of_cell(fact, table, task.split, cell) for fact, table in rows.items()}
-            own["concurrent"] = _going_on(rows["sessions"], task.split, cell)
+            facts = compute.facts_of(task)
+            counted = Counted(
+                facts, RowKeys(task.split, task.circumstances.names), task.agents, by_message=True
+            )
             for metric in chosen:
-                listed[metric.key].append(_listed(metric, own, snapshot, profile))
+                listed[metric.key].append(_listed(metric, counted, cell, snapshot, profile))
         return [
             Explanation(
                 metric=metric,
@@ -174,7 +177,12 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
         )
 
 
-def _of_cell(fact: str, frame: pl.DataFrame, split: Split, cell: dict[str, Any]) -> pl.DataFrame:
+def _of_cell(fact: str, counted: Counted, cell: dict[str, Any]) -> pl.DataFrame:
+    split = counted.keys.split
+    if fact == "concurrent":
+        sessions = _going_on(counted.frame("sessions"), split, cell)
+        return sessions.with_columns(chat_seconds=pl.col("session_s") + 1)
+    frame = counted.frame(fact)
     # What the shop was paid belongs to no agent; every agent's share divides by it.
     keys = split.time_keys if fact == "paid" else split.keys
     return frame.filter([pl.col(key).eq_missing(pl.lit(cell[key.removeprefix("by_")])) for key in keys])
@@ -215,21 +223,21 @@ def _lenses(metric: Metric) -> list[tuple[str, Measure | None, Measure | None]]:
 
 
 def _listed(
-    metric: Metric, rows: dict[str, pl.DataFrame], snapshot: Snapshot, profile: Profile
+    metric: Metric, counted: Counted, cell: dict[str, Any], snapshot: Snapshot, profile: Profile
 ) -> pl.DataFrame:
     tables = []
     for fact, above, below in _lenses(metric):
+        rows = _of_cell(fact, counted, cell)
         if fact == "staff":
-            tables.append(_described(fact, _ends_of_days(rows[fact]), snapshot, profile))
+            tables.append(_described(fact, _ends_of_days(rows), snapshot, profile))
             continue
         numerator, denominator = (
             measure.contribution() if measure else pl.lit(None, pl.Int64) for measure in (above, below)
         )
-        counted = rows[fact].with_columns(numerator=numerator, denominator=denominator)
-        counted = counted.filter(
+        adding = rows.with_columns(numerator=numerator, denominator=denominator).filter(
             (pl.col("numerator").fill_null(0) != 0) | (pl.col("denominator").fill_null(0) != 0)
         )
-        tables.append(_described(fact, counted, snapshot, profile))
+        tables.append(_described(fact, adding, snapshot, profile))
     return pl.concat(tables)
 
 

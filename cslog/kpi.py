@@ -16,7 +16,10 @@ from cslog.engine import local
 from cslog.errors import UsageError
 from cslog.facts import rules
 from cslog.facts.circumstances import Circumstances, Duty
+from cslog.facts.credit import memo_agents
 from cslog.metrics import METRICS
+from cslog.names import Names
+from cslog.order_versions import fold_orders
 from cslog.profile import Profile
 from cslog.snapshot import Snapshot
 from cslog.split import Split
@@ -79,6 +82,7 @@ def plan(
         rule=question.attribution,
         data_ends=ends,
         config=config,
+        names=_names(snapshot, ends, config, question.as_of),
         automatic=_automatic(question, snapshot, profile, config, ends),
     )
     split = _split(question, profile, config)
@@ -87,6 +91,15 @@ def plan(
         return tasks
     duty = _duty(tasks, snapshot, ends, config)
     return [replace(task, circumstances=replace(circumstances, duty=duty)) for task in tasks]
+
+
+def _names(snapshot: Snapshot, ends: dict[str, int], config: Config, as_of: int | None) -> Names:
+    """Every account that messages or seller memos name."""
+    accounts = snapshot.accounts()
+    if any(shop.memo for shop in config.shops.values()):
+        orders = fold_orders(snapshot.order_versions().filter(pl.col("shop").is_in(sorted(ends))), as_of)
+        accounts = pl.concat([accounts, memo_agents(orders, config).rename(accounts.name)])
+    return Names.of(accounts, list(ends))
 
 
 def _split(question: Question, profile: Profile, config: Config) -> Split:
@@ -171,7 +184,7 @@ def _tasks(
     """Tasks over equal ranges of the 64-bit buyer keys; hashes are uniform, so the ranges weigh the same."""
     first = split.period.first_day * clock.DAY_SECONDS
     last = (split.period.last_day + 1) * clock.DAY_SECONDS
-    messages = snapshot.messages(first, last, ["buyer_key"]).select(pl.len()).collect().item()
+    messages = snapshot.count(first, last)
     count = max(1 if messages < _SMALL else 2, -(-messages // _MESSAGES_PER_TASK))
     bounds = [-(2**63) + (2**64 * i) // count for i in range(count + 1)]
     for low, high in itertools.pairwise(bounds):

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from cslog import clock
-from cslog.partials import Partial
+from cslog.partials import Merged
 from cslog.profile import Profile
 from cslog.split import Split
 
@@ -201,7 +201,7 @@ def measures_of(metrics: Iterable[Metric]) -> frozenset[str]:
     ) | {"last_received_day"}
 
 
-def finalize(partial: Partial, split: Split, profile: Profile, data_ends: Mapping[str, int]) -> pl.DataFrame:
+def finalize(partial: Merged, split: Split, profile: Profile, data_ends: Mapping[str, int]) -> pl.DataFrame:
     """The report's rows: key columns, every metric, and ``immature`` (list of keys), sorted by the keys.
 
     Seconds, counts and Int64 cents stay integers; ratios are Float64, unrounded; instants are wall
@@ -250,7 +250,7 @@ def finalize(partial: Partial, split: Split, profile: Profile, data_ends: Mappin
     )
 
 
-def _mean_of_agents(metric: Metric, partial: Partial, split: Split, rows: pl.DataFrame) -> pl.Expr:
+def _mean_of_agents(metric: Metric, partial: Merged, split: Split, rows: pl.DataFrame) -> pl.Expr:
     """The mean over the agents with a value of their own means (definitions 39), exact until the last division."""
     means: dict[tuple[object, ...], list[Fraction]] = {}
     assert metric.numerator is not None and metric.denominator is not None
@@ -282,7 +282,7 @@ def _value(metric: Metric, split: Split, rows: pl.DataFrame) -> pl.Expr:
     return pl.when(denominator > 0).then(pl.lit(pl.Series(quotients)))
 
 
-def _percentiles(partial: Partial, keys: list[str]) -> list[pl.DataFrame]:
+def _percentiles(partial: Merged, keys: list[str]) -> list[pl.DataFrame]:
     """Nearest-rank percentiles of the histograms: the value number ⌈p·n⌉ of the sorted seconds."""
     tables = []
     waits = partial.waits.sort("wait_s")
@@ -296,7 +296,7 @@ def _percentiles(partial: Partial, keys: list[str]) -> list[pl.DataFrame]:
     return tables
 
 
-def _activity(partial: Partial, split: Split) -> pl.DataFrame:
+def _activity(partial: Merged, split: Split) -> pl.DataFrame:
     return partial.activity.group_by(split.keys).agg(
         first_message_at=pl.col("first_at").min(),
         last_message_at=pl.col("last_at").max(),
@@ -304,32 +304,9 @@ def _activity(partial: Partial, split: Split) -> pl.DataFrame:
     )
 
 
-def _concurrency(partial: Partial, split: Split) -> pl.DataFrame:
-    """Peak, chat seconds and busy seconds per row: swept per (shop[, agent], day), then max and sums."""
-    from cslog.kernels import concurrency
-
-    group = [*split.staff_keys, "day"]
-    spans = partial.spans.sort(group)
-    sizes = spans.group_by(group, maintain_order=True).len()
-    starts = np.concatenate([[0], sizes["len"].cum_sum().to_numpy()]).astype(np.int64)
-    day_start = np.ascontiguousarray(
-        (sizes["day"] * clock.DAY_SECONDS + split.day_cut_s).to_numpy(), dtype=np.int64
-    )
-    swept = concurrency.sweep(
-        starts,
-        np.ascontiguousarray(spans["first_at"].to_numpy(), dtype=np.int64),
-        np.ascontiguousarray(spans["last_at"].to_numpy(), dtype=np.int64),
-        day_start,
-    )
-    hours = np.repeat(day_start, 24) + np.tile(np.arange(24) * clock.HOUR_SECONDS, sizes.height)
-    every = sizes.select(pl.exclude("len")).select(pl.all().repeat_by(24).explode())
-    whole = every.with_columns(
-        at=pl.Series(hours, dtype=pl.Int64),
-        max_concurrent=pl.Series(swept[0].ravel()),
-        chat_seconds=pl.Series(swept[1].ravel()),
-        busy_seconds=pl.Series(swept[2].ravel()),
-    ).filter(pl.col("busy_seconds") > 0)
-    keyed = split.by_time(whole, pl.col("day"), pl.col("at"))
+def _concurrency(partial: Merged, split: Split) -> pl.DataFrame:
+    """Peak, chat seconds and busy seconds per row: the greatest and the sums of its days and hours."""
+    keyed = split.by_time(partial.concurrency, pl.col("day"), pl.col("hour_at"))
     return keyed.group_by(split.keys).agg(
         pl.col("max_concurrent").max(), pl.col("chat_seconds", "busy_seconds").sum()
     )

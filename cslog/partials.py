@@ -1,7 +1,7 @@
 """Facts → sums that can be merged: tables of integers per row of the report.
 
-Merging is a group-by with sum, minimum and maximum: associative, commutative, and the same for any
-split of the buyers. Nothing is divided here.
+Merging is a group-by with sum, minimum and maximum: associative, commutative, and the same for any split of the
+buyers. Nothing is divided here.
 """
 
 from __future__ import annotations
@@ -10,46 +10,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from cslog import measures
+from cslog.clock import DAY_SECONDS, HOUR_SECONDS
+from cslog.counted import FACTS, Counted
+from cslog.facts.tables import Table
+from cslog.flags import MESSAGE, SESSION, TURN
+from cslog.kernels import concurrency, sums
 from cslog.measures import MEASURES
-from cslog.split import Split
+from cslog.row_keys import RowKeys
 
 if TYPE_CHECKING:
     from cslog.facts import Facts
-
-_FACTS = (
-    "turns",
-    "nights",
-    "questions",
-    "units",
-    "messages",
-    "autos",
-    "sessions",
-    "sales",
-    "silent",
-)
-"""Fact tables whose measures are summed per row of the report."""
-
+    from cslog.split import Split
 
 AGENT_MEANS = ("cost_s", "turns_in_mean", "first_wait_s", "first_turns")
 """Measures whose quotients per agent make the means of agents (definitions 39)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Partial:
-    """Sums over some buyers.
+    """Sums over some buyers; rows of the report as numbers of ``keys`` (RowKeys).
 
-    sums: keys + one Int64 column per measure · waits: keys, wait_s, turns, first (a histogram of whole
-    seconds) · spans: staff keys, day, first_at, last_at of sessions · activity: keys, agent, day,
-    first_at, last_at of valid staff messages · means: keys, agent, AGENT_MEANS, where rows are not split by
-    agent · totals: shop and time keys, paid_cents of the shop.
+    sums: key + one Int64 column per measure · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
+    spans: key of the staff, day, first_at, last_at of sessions · activity: key, agent (code), day, first_at,
+    last_at of valid staff messages · means: key, agent, AGENT_MEANS, where rows are not split by agent · totals:
+    key of shop and time, paid_cents of the shop.
+    """
+
+    keys: RowKeys
+    sums: pl.DataFrame
+    waits: pl.DataFrame
+    spans: pl.DataFrame
+    activity: pl.DataFrame
+    means: pl.DataFrame
+    totals: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The sums of all buyers, rows by their names.
+
+    sums, waits, means, totals as in Partial with key columns (Split.keys, time_keys) in place of the key, the agent
+    by name · activity: key columns, agent, day, first_at, last_at · concurrency: staff keys, day, hour_at (first
+    second of an hour), max_concurrent, chat_seconds, busy_seconds.
     """
 
     sums: pl.DataFrame
     waits: pl.DataFrame
-    spans: pl.DataFrame
+    concurrency: pl.DataFrame
     activity: pl.DataFrame
     means: pl.DataFrame
     totals: pl.DataFrame
@@ -61,71 +71,203 @@ def partial_of(
     """Sums of ``facts`` for the rows of ``split``: the measures ``wanted``; ``agents`` limits them to what these
     agents did.
     """
-    rows = measures.countable(facts, split, agents)
-    tables = [_sums(rows[fact], fact, split.keys, wanted) for fact in _FACTS]
-    by_agent = [*split.keys, "agent"]
-    turns = rows["turns"].filter(pl.col("agent").is_not_null())
-    return Partial(
-        sums=_merged_sums(tables, split.keys),
-        waits=_merged_waits([_waits(rows["turns"], split.keys)], split.keys),
-        spans=rows["sessions"].select(*split.staff_keys, "day", "first_at", "last_at"),
-        activity=_merged_activity(
-            [rows["staff"].select(*split.keys, "agent", "day", first_at="at", last_at="at")], split
-        ),
-        means=_sums(turns.clear() if split.by_agent else turns, "turns", by_agent, frozenset(AGENT_MEANS)),
-        totals=_sums(rows["paid"], "paid", split.time_keys, wanted | {"paid_cents"}),
-    )
+    keys = RowKeys(split, facts.circumstances.names)
+    counted = Counted(facts, keys, agents)
+    tables: list[pl.DataFrame] = []
+    found: dict[str, pl.DataFrame] = {}
+    for fact in FACTS:
+        names = [
+            name for name in MEASURES if MEASURES[name].fact == fact and name in (wanted | {"paid_cents"})
+        ]
+        if fact == "turns":
+            names += [name for name in MEASURES if MEASURES[name].fact == "nights" and name in wanted]
+        if not names and fact not in ("turns", "sessions", "messages"):
+            continue
+        table = counted.table(fact)
+        codes, rows = sums.intern(counted.rows(fact, table))
+        tables.append(_sums(table, codes, rows, names, facts))
+        if fact == "turns":
+            found["waits"] = _waits(table, codes, rows)
+            found["means"] = _means(table, codes, rows, split, len(keys.names.accounts))
+        elif fact == "sessions":
+            found["spans"] = _spans(table, keys, codes)
+        elif fact == "messages":
+            found["activity"] = _activity(table, codes, rows, keys)
+    totals = tables.pop()  # paid
+    return Partial(keys=keys, sums=_added(tables, ["key"]), totals=totals, **found)
 
 
-def merge(partials: Sequence[Partial], split: Split) -> Partial:
+def added(partials: Sequence[Partial]) -> Partial:
     """One partial out of several over disjoint buyers."""
-    column = {field.name: [getattr(partial, field.name) for partial in partials] for field in fields(Partial)}
+    names = [field.name for field in fields(Partial) if field.name != "keys"]
+    column = {name: [getattr(partial, name) for partial in partials] for name in names}
     return Partial(
-        sums=_merged_sums(column["sums"], split.keys),
-        waits=_merged_waits(column["waits"], split.keys),
+        keys=partials[0].keys,
+        sums=_added(column["sums"], ["key"]),
+        waits=_added(column["waits"], ["key", "wait_s"]),
         spans=pl.concat(column["spans"]),
-        activity=_merged_activity(column["activity"], split),
-        means=_merged_sums(column["means"], [*split.keys, "agent"]),
-        totals=pl.concat(column["totals"]).group_by(split.time_keys).agg(pl.col("paid_cents").sum()),
+        activity=pl.concat(column["activity"])
+        .group_by("key", "agent", "day")
+        .agg(pl.col("first_at").min(), pl.col("last_at").max()),
+        means=_added(column["means"], ["key", "agent"]),
+        totals=_added(column["totals"], ["key"]),
     )
 
 
-def _merged_sums(tables: Sequence[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
-    whole = pl.concat(tables, how="diagonal_relaxed")
-    names = [name for name in whole.columns if name not in keys]
-    return whole.group_by(keys).agg(
-        pl.col(name).max() if MEASURES[name].largest else pl.col(name).sum() for name in names
+def merge(partials: Sequence[Partial], split: Split) -> Merged:
+    """The sums of all buyers out of partials over disjoint sets of them."""
+    whole = added(partials)
+    keys = whole.keys
+
+    def named(frame: pl.DataFrame, of: RowKeys = keys) -> pl.DataFrame:
+        columns = of.frame(frame["key"].to_numpy())
+        if "agent" in frame.columns:
+            frame = frame.with_columns(agent=keys.names.agents(frame["agent"].to_numpy()))
+        return columns.hstack(frame.drop("key"))
+
+    return Merged(
+        sums=named(whole.sums),
+        waits=named(whole.waits),
+        concurrency=named(_swept(whole.spans, split), keys.without_time()),
+        activity=named(whole.activity),
+        means=named(whole.means),
+        totals=named(whole.totals, keys.without_staff()),
     )
 
 
-def _sums(rows: pl.DataFrame, fact: str, keys: list[str], wanted: frozenset[str]) -> pl.DataFrame:
-    own = {
-        name: measure.aggregate().cast(pl.Int64)
-        for name, measure in MEASURES.items()
-        if measure.fact == fact and name in wanted
-    }
-    return rows.group_by(keys).agg(**own)
+def _added(tables: Sequence[pl.DataFrame], by: list[str]) -> pl.DataFrame:
+    whole = pl.concat(tables, how="diagonal")
+    names = [name for name in whole.columns if name not in by]
+    return whole.group_by(by).agg(
+        pl.col(name).max() if name in MEASURES and MEASURES[name].greatest else pl.col(name).sum()
+        for name in names
+    )
 
 
-def _waits(turns: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], facts: Facts) -> pl.DataFrame:
+    """One row per row of the report: key and the measures ``names``."""
+    counts = [name for name in names if not (m := MEASURES[name]).value and not m.once_per]
+    columns: dict[str, np.ndarray] = {"key": rows}
+    if counts:
+        needs = np.array([MEASURES[name].mask for name in counts], np.int64)
+        counted = sums.count_flags(codes, table.flags, needs, rows.size)
+        columns |= {name: counted[:, place] for place, name in enumerate(counts)}
+    for name in names:
+        measure = MEASURES[name]
+        if measure.once_per:
+            columns[name] = _distinct(table, codes, rows.size, name, facts)
+        elif measure.greatest:
+            columns[name] = sums.greatest_values(codes, table.flags, measure.mask, table.day, rows.size)
+        elif measure.value:
+            values = table.values[measure.value]
+            columns[name] = sums.add_values(codes, table.flags, measure.mask, values, rows.size)
+    frame = pl.DataFrame(columns)
+    if "last_received_day" in columns:
+        frame = frame.with_columns(pl.col("last_received_day").replace(-1, None))
+    return frame
+
+
+def _distinct(table: Table, codes: np.ndarray, number: int, name: str, facts: Facts) -> np.ndarray:
+    """Buyers, or buyers and days, that are counted once per row of the report."""
+    measure = MEASURES[name]
+    if measure.once_per == ("buyer_key",):
+        return sums.count_distinct(codes, table.flags, measure.mask, table.buyer, number)
+    orders = facts.credited.orders
+    buyer = orders.buyer_key[orders.paid >= 0]
+    order = np.lexsort((table.day, buyer))
+    other = np.ones(order.size, bool)
+    other[1:] = (buyer[order][1:] != buyer[order][:-1]) | (table.day[order][1:] != table.day[order][:-1])
+    return sums.count_distinct(
+        codes[order], table.flags[order], measure.mask, np.cumsum(other).astype(np.int64), number
+    )
+
+
+def _waits(turns: Table, codes: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
     """Histograms of what the mean counts (turns) and of first responses (first)."""
-    count = pl.len().cast(pl.Int64)
-    mean = turns.filter(pl.col("cost_s").is_not_null()).group_by([*keys, pl.col("cost_s").alias("wait_s")])
-    first = turns.filter(pl.col("first_response") & pl.col("wait_s").is_not_null()).group_by(
-        [*keys, "wait_s"]
+    histograms = []
+    for name, need, value in (("turns", "in_mean", "cost_s"), ("first", "first_answered", "wait_s")):
+        pairs = sums.pairs(codes, turns.flags, TURN["counted"] | TURN[need], turns.values[value])
+        places, distinct = sums.intern(pairs)
+        histograms.append(
+            pl.DataFrame(
+                {
+                    "key": rows[distinct >> 32],
+                    "wait_s": distinct & 0xFFFFFFFF,
+                    name: sums.count_codes(places, distinct.size),
+                }
+            )
+        )
+    return _added([pl.concat(histograms, how="diagonal").with_columns(pl.col("turns", "first").fill_null(0))],
+                  ["key", "wait_s"])  # fmt: skip
+
+
+def _means(turns: Table, codes: np.ndarray, rows: np.ndarray, split: Split, accounts: int) -> pl.DataFrame:
+    """AGENT_MEANS per row and agent; nothing where rows are split by agent."""
+    if split.by_agent:
+        schema = dict.fromkeys(("key", *AGENT_MEANS), pl.Int64)
+        return pl.DataFrame(schema=schema).insert_column(1, pl.Series("agent", dtype=pl.Int64))
+    both = np.where(
+        (codes >= 0) & (turns.agent >= 0), codes.astype(np.int64) * accounts + turns.agent, np.int64(-1)
     )
-    return pl.concat([mean.agg(turns=count), first.agg(first=count)], how="diagonal").with_columns(
-        pl.col("turns", "first").fill_null(0)
+    places, distinct = sums.intern(both)
+    columns = {
+        "key": rows[distinct // accounts] if accounts else distinct,
+        "agent": distinct % max(accounts, 1),
+    }
+    for name in AGENT_MEANS:
+        measure = MEASURES[name]
+        values = turns.values[measure.value] if measure.value else np.ones(places.size, np.int64)
+        columns[name] = sums.add_values(places, turns.flags, measure.mask, values, distinct.size)
+    # Agents who have turns of other rows only are no part of a mean.
+    return pl.DataFrame(columns)
+
+
+def _spans(sessions: Table, keys: RowKeys, codes: np.ndarray) -> pl.DataFrame:
+    """Sessions that count, by whose they are and on which day."""
+    counted = np.flatnonzero((codes >= 0) & (sessions.flags & SESSION["counted"] != 0))
+    part = sessions.where(counted)
+    whose = keys.without_time()
+    key = whose.at(whose.of_days(part.shop, part.agent, part.day), part.shop, part.agent, part.at)
+    return pl.DataFrame({"key": key, "day": part.day, "first_at": part.at, "last_at": part.values["last_at"]})
+
+
+def _activity(messages: Table, codes: np.ndarray, rows: np.ndarray, keys: RowKeys) -> pl.DataFrame:
+    """First and last valid message of each agent and day per row."""
+    accounts, days = len(keys.names.accounts), len(keys.split.period.days)
+    first_day = keys.split.period.first_day
+    spoke = (codes >= 0) & (messages.flags & MESSAGE["active"] != 0)
+    number = (codes.astype(np.int64) * (accounts + 1) + messages.agent + 1) * days + messages.day - first_day
+    places, distinct = sums.intern(np.where(spoke, number, np.int64(-1)))
+    first, last = sums.extremes(
+        places, messages.values["first_at"], messages.values["last_at"], distinct.size
+    )
+    rest, day = np.divmod(distinct, days)
+    code, agent = np.divmod(rest, accounts + 1)
+    return pl.DataFrame(
+        {"key": rows[code], "agent": agent - 1, "day": day + first_day, "first_at": first, "last_at": last}
     )
 
 
-def _merged_waits(tables: Sequence[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
-    return pl.concat(tables).group_by([*keys, "wait_s"]).agg(pl.col("turns", "first").sum())
-
-
-def _merged_activity(tables: Sequence[pl.DataFrame], split: Split) -> pl.DataFrame:
-    return (
-        pl.concat(tables)
-        .group_by([*split.keys, "agent", "day"])
-        .agg(pl.col("first_at").min(), pl.col("last_at").max())
+def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:
+    """Peak, chat seconds and busy seconds per staff key, day and hour with a chat (kpi-spec 3)."""
+    key, day = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64) for name in ("key", "day"))
+    days, first_day = len(split.period.days), split.period.first_day
+    codes, distinct = sums.intern(key * days + (day - first_day))
+    order, starts = sums.grouped(codes, distinct.size)
+    first, last = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64)[order] for name in
+                   ("first_at", "last_at"))  # fmt: skip
+    group_key, group_day = np.divmod(distinct, days)
+    group_day = group_day + first_day
+    day_start = group_day * DAY_SECONDS + split.day_cut_s
+    peak, chats, busy = concurrency.sweep(starts, first, last, day_start)
+    group, hour = np.nonzero(busy)
+    return pl.DataFrame(
+        {
+            "key": group_key[group],
+            "day": group_day[group],
+            "hour_at": day_start[group] + hour * HOUR_SECONDS,
+            "max_concurrent": peak[group, hour],
+            "chat_seconds": chats[group, hour],
+            "busy_seconds": busy[group, hour],
+        }
     )

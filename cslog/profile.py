@@ -18,8 +18,6 @@ Level = Literal["turn", "first_turn", "message", "peer_day"]
 Lookup = Literal["asof", "covering", "first", "same_day"]
 
 CLOCKS: tuple[Clock, ...] = ("wall", "window", "shift")
-LEVELS = (6, 30, 60, 180)
-"""Seconds N of the within-N rates."""
 LOOKUPS: tuple[Lookup, ...] = ("asof", "covering", "first", "same_day")
 
 

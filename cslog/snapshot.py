@@ -115,11 +115,11 @@ class Snapshot:
         further = self._limited(refined, limits, list(schema.MESSAGES)).collect()
         known = further.lazy().select(key).unique()
         whole = self._limited(first, limits, list(dict.fromkeys([*wanted, *key]))).join(
-            known, on=key, how="anti"
+            known, on=key, how="anti", maintain_order="left"
         )
         copied = self._limited(first, limits, list(schema.MESSAGES)).join(known, on=key, how="semi")
         folded = copies.fold(pl.concat([copied, further.lazy()])).collect()
-        folded = keys.with_account_keys(folded.select(list(schema.MESSAGES)))
+        folded = keys.with_account_keys(folded.select(list(schema.MESSAGES)).sort(schema.MESSAGE_ORDER))
         return pl.concat([whole.select(wanted), folded.lazy().select(wanted)])
 
     def count(self, first_at: int, last_at: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cslog import clock, roster
+from cslog import clock
 from cslog.clock import Period
 
 DIMENSIONS = ("shop", "agent", "team", "shift", "day", "hour", "week", "month")
@@ -60,16 +60,6 @@ class Split:
         """The shop and the grouping columns that say who."""
         return ["by_shop", *(key for key in self.keys if key.removeprefix("by_") in _STAFF)]
 
-    def keyed(
-        self, frame: pl.DataFrame, day: pl.Expr, at: pl.Expr, who: str | None = "agent"
-    ) -> pl.DataFrame:
-        """``frame`` with the key columns; rows outside the period are left out.
-
-        ``who`` is the column of the agent whose team and shift a row belongs to, None for what nobody did.
-        """
-        frame = frame.with_columns(by_shop=pl.col("shop"), _at=at)
-        return self.by_time(self._with_staff(frame, who), day, at).drop("_at")
-
     def by_time(self, frame: pl.DataFrame, day: pl.Expr, at: pl.Expr) -> pl.DataFrame:
         """``frame`` with the key columns that say when; rows outside the period are left out."""
         frame = frame.with_columns(_day=day).filter(self.inside(pl.col("_day")))
@@ -85,21 +75,6 @@ class Split:
                     list(self.period.days), [label(d) for d in self.period.days], return_dtype=pl.String
                 )
         return frame.with_columns(**columns)
-
-    def _with_staff(self, frame: pl.DataFrame, who: str | None) -> pl.DataFrame:
-        agent = pl.col(who) if who else pl.lit(None, pl.String)
-        frame = frame.with_columns(_who=agent)
-        if self.by_agent:
-            frame = frame.with_columns(by_agent=pl.col("_who"))
-        if self.by_team:
-            assert self.teams is not None
-            teams = self.teams.rename({"agent": "_who", "team": "by_team"})
-            frame = frame.join(teams, on=["shop", "_who"], how="left", maintain_order="left")
-        if self.by_shift:
-            assert self.shifts is not None and self.shop_shifts is not None
-            labels = self.shifts.rename({"agent": "_who"}) if who else self.shop_shifts
-            frame = frame.with_columns(by_shift=roster.shift_at(frame, "_at", labels))
-        return frame.drop("_who")
 
     def inside(self, day: pl.Expr) -> pl.Expr:
         """Whether a day number lies in the period."""

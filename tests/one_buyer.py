@@ -8,10 +8,11 @@ import polars as pl
 from kernels.conversations import SHOP
 from naive import Merged, Order
 
-from cslog import facts, profile
+from cslog import facts, keys, profile
 from cslog.config import Config
 from cslog.facts.circumstances import Circumstances, Duty
 from cslog.facts.rules import message_columns
+from cslog.names import Names
 from cslog.order_versions import ORDER_COLUMNS
 from cslog.schema import MESSAGES, ORDERS, Kind, MessageClass
 
@@ -44,8 +45,7 @@ def frame_of(messages: list[Merged], config: Config) -> pl.DataFrame:
         "text": [m.text for m in messages],
     }
     frame = pl.DataFrame(columns, schema={name: MESSAGES[name] for name in columns})
-    rules = message_columns(config)
-    return frame.with_columns(**rules).select(*facts.COLUMNS, *rules)
+    return keys.with_account_keys(frame).with_columns(**message_columns(config))
 
 
 def duty_of(roster: dict[str, list[tuple[int, int]]]) -> Duty:
@@ -85,5 +85,9 @@ def facts_of(messages, data_end, changes=None, filters=(), roster=None, orders=(
     config = msgspec.convert({"filters": filters}, Config)
     counting = profile.load("ours", [{"id": "ours", "base": "chitu", **(changes or {})}])
     duty = duty_of(roster or {}) if counting.clock == "shift" else None
-    circumstances = Circumstances(counting, "order_first", {SHOP: data_end}, config, duty)
-    return facts.compute(frame_of(messages, config), orders_of(list(orders)), circumstances)
+    frame = frame_of(messages, config)
+    given = ("agent", "exporter", "transfer_from", "transfer_to")
+    names = Names.of(pl.concat(frame[name].rename("agent") for name in given), [SHOP])
+    circumstances = Circumstances(counting, "order_first", {SHOP: data_end}, config, names, duty)
+    credited = facts.orders_of(orders_of(list(orders)), circumstances)
+    return facts.compute(frame, credited, circumstances)

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from cslog import compute, partials
 from cslog.compute import Task
-from cslog.partials import Partial
+from cslog.partials import Merged
 from cslog.split import Split
 
 
 def run(
     tasks: Sequence[Task], split: Split, on_done: Callable[[int, int], None] = lambda done, total: None
-) -> Partial:
-    """The merged partial of all tasks; ``on_done(done, total)`` after each."""
+) -> Merged:
+    """The merged sums of all tasks; ``on_done(done, total)`` after each."""
     with ThreadPoolExecutor(max_workers=min(len(tasks), os.cpu_count() or 1)) as pool:
         running = [pool.submit(compute.partial_of, task) for task in tasks]
         results = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cslog.config import Config
+from cslog.names import Names
 from cslog.profile import Profile
 
 
@@ -27,13 +28,15 @@ class Duty:
 
 @dataclass(frozen=True, eq=False)
 class Circumstances:
-    """``rule``: attribution. ``data_ends``: last second known per shop. ``duty``: None under the clocks wall and
-    window. ``automatic``: shop, day, message_key of what statistics call an automatic reply (definitions 49).
+    """``rule``: attribution. ``data_ends``: last second known per shop. ``names``: every account that may occur.
+    ``duty``: None under the clocks wall and window. ``automatic``: shop, day, message_key of what statistics call
+    an automatic reply (definitions 49).
     """
 
     profile: Profile
     rule: str
     data_ends: dict[str, int]
     config: Config
+    names: Names
     duty: Duty | None = None
     automatic: pl.DataFrame | None = None

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from cslog.config import Config, Shop
 from cslog.credit_rules import credited_under
-from cslog.facts.arrays import Names, People, array
+from cslog.facts.arrays import Orders, Rows, array, instants
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.walk import Walked
-from cslog.kernels import attribution, threads
+from cslog.kernels import attribution, peer_days, threads
 from cslog.profile import Profile
 
 
 def memo_agents(orders: pl.DataFrame, config: Config) -> pl.Series:
     """The agent whom the seller memo of each order names (definitions 51)."""
+    if not any(shop.memo for shop in config.shops.values()):
+        return pl.Series("memo_agent", [None], dtype=pl.String).new_from_index(0, orders.height)
     return pl.Series(
         "memo_agent",
         [
@@ -39,7 +43,7 @@ def _named_in(memo: str | None, flag: str | None, shop: Shop) -> str | None:
     return rule.numbers.get(number, number) if number else None
 
 
-def _excluded(orders: pl.DataFrame, config: Config) -> pl.Expr:
+def _excluded(config: Config) -> pl.Expr:
     out = pl.lit(False)
     for name, shop in config.shops.items():
         colours = [colour for colour, meaning in shop.flags.items() if meaning == "exclude"]
@@ -58,116 +62,157 @@ def _amount(profile: Profile) -> pl.Expr:
     return pl.max_horizontal(amount, pl.lit(0, pl.Int64))
 
 
-def credit(
-    walked: Walked,
-    rows: pl.DataFrame,
-    orders: pl.DataFrame,
-    people: People,
-    names: Names,
-    received: np.ndarray,
-    circumstances: Circumstances,
-) -> pl.DataFrame:
-    """``orders`` (with ``memo_agent``) with the agents at creation and payment, the one credited, and the label;
-    sorted by person. ``received``: per peer-day.
+def orders_of(orders: pl.DataFrame, circumstances: Circumstances) -> Orders:
+    """Orders (order_versions.ORDER_COLUMNS, of the shops asked for) as every task needs them."""
+    profile, config, names = circumstances.profile, circumstances.config, circumstances.names
+    frame = orders.with_columns(
+        memo_agents(orders, config), amount_cents=_amount(profile), excluded=_excluded(config)
+    ).sort("buyer_key", "created_at", "order_id")
+    return Orders(
+        frame=frame,
+        buyer_key=array(frame, "buyer_key", np.int64),
+        shop=names.shop_codes(frame["shop"]),
+        joinable=array(frame, "joinable", np.bool_),
+        created=instants(frame, "created_at"),
+        paid=instants(frame, "paid_at"),
+        shipped=instants(frame, "shipped_at"),
+        amount_cents=array(frame, "amount_cents", np.int64),
+        items=array(frame.with_columns(pl.col("items").fill_null(0)), "items", np.int64),
+        excluded=array(frame, "excluded", np.bool_),
+        memo_agent=names.codes_of(frame["memo_agent"]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Credited:
+    """Per order: ``buyer`` (position in the rows, -1 for masked nicks), account codes of who was with the buyer at
+    creation and payment and of whom the rule credits (-1: nobody), and whether somebody wrote after the payment.
     """
-    profile, config = circumstances.profile, circumstances.config
-    frame = (
-        orders.join(people.frame.select("shop", "buyer_key", "person"), on=["shop", "buyer_key"], how="left")
-        .with_columns(
-            person=pl.when("joinable").then(pl.col("person")).fill_null(-1),
-            amount_cents=_amount(profile),
-            excluded=_excluded(orders, config),
+
+    orders: Orders
+    buyer: np.ndarray
+    at_creation: np.ndarray
+    at_payment: np.ndarray
+    credited: np.ndarray
+    chats: Chats
+
+    @cached_property
+    def spoke_after(self) -> np.ndarray:
+        """Whether an eligible message follows the payment within the lookback."""
+        paid = self.orders.paid
+        return self.chats.spoke_between(
+            self.buyer, paid + 1, np.where(paid >= 0, paid + self.chats.profile.lookback_s, -1)
         )
-        .sort("person", "created_at", "order_id")
-    )
-    chats = _Chats(walked, rows, people, received, profile)
-    person = array(frame, "person", np.int64)
-    created, paid = (_instants(frame, name) for name in ("created_at", "paid_at"))
-    at_creation = chats.agents(person, created, np.full(created.size, -1, np.int64))
-    urged = created + profile.urge_limit_s
+
+
+def credit(
+    walked: Walked, rows: Rows, orders: Orders, received: np.ndarray, circumstances: Circumstances
+) -> Credited:
+    """Who was with the buyers of ``orders``; ``received``: per peer-day."""
+    profile = circumstances.profile
+    buyer = np.searchsorted(rows.gathered.buyer_key, orders.buyer_key)
+    buyer = np.where(orders.joinable, buyer, -1).astype(np.int64)
+    chats = Chats(walked, rows, np.unique(buyer[buyer >= 0]), received, profile)
+    created, paid = orders.created, orders.paid
+    at_creation = chats.agents(buyer, created, np.full(created.size, -1, np.int64))
     limited = (profile.urge_limit_s > 0) & (at_creation < 0) & (paid > created)
-    not_begun = np.where(limited, urged, -1)
-    at_payment = chats.agents(person, paid, not_begun)
-    after = chats.spoke_between(person, paid + 1, np.where(paid >= 0, paid + profile.lookback_s, -1))
-    frame = frame.with_columns(
-        order_agent=names.to_series(at_creation),
-        payment_agent=names.to_series(at_payment),
-        # A sale is dated by what the rule looks at, and it is one only when it was paid.
-        sold_at=pl.when(pl.col("paid_at").is_not_null()).then(
-            pl.col("created_at") if circumstances.rule == "order" else pl.col("paid_at")
-        ),
-    ).with_columns(credited=credited_under(circumstances.rule), label=_label(pl.Series(after)))
-    return frame.with_columns(
-        credited_code=pl.when("excluded")
-        .then(pl.lit(attribution.EXCLUDED, pl.Int32))
-        .otherwise(names.code_of("credited"))
+    not_begun = np.where(limited, created + profile.urge_limit_s, -1)
+    at_payment = chats.agents(buyer, paid, not_begun)
+    return Credited(
+        orders,
+        buyer,
+        at_creation,
+        at_payment,
+        _credited(at_creation, at_payment, orders, circumstances.rule),
+        chats,
     )
 
 
-def _instants(frame: pl.DataFrame, name: str) -> np.ndarray:
-    return np.ascontiguousarray(frame[name].fill_null(-1).to_numpy(), dtype=np.int64)
+def _credited(at_creation: np.ndarray, at_payment: np.ndarray, orders: Orders, rule: str) -> np.ndarray:
+    known = {"order_agent": at_creation, "payment_agent": at_payment, "memo_agent": orders.memo_agent}
+    frame = pl.DataFrame({name: pl.Series(codes).replace(-1, None) for name, codes in known.items()})
+    frame = frame.with_columns(excluded=pl.Series(orders.excluded))
+    credited = frame.select(credited_under(rule).fill_null(-1).alias("credited")).to_series()
+    return np.ascontiguousarray(credited.to_numpy(), dtype=np.int32)
 
 
-def _label(spoke_after: pl.Series) -> pl.Expr:
-    ordered, paid = pl.col("order_agent"), pl.col("payment_agent")
-    return (
-        pl.when("excluded")
+def labels(credited: Credited) -> pl.Series:
+    """What happened around each order: a key of credit_rules.LABELS (definitions 56)."""
+    ordered, paid = (pl.Series(c).replace(-1, None) for c in (credited.at_creation, credited.at_payment))
+    frame = pl.DataFrame(
+        {
+            "ordered": ordered,
+            "at_payment": paid,
+            "excluded": credited.orders.excluded,
+            "unpaid": credited.orders.paid < 0,
+            "spoke_after": credited.spoke_after,
+        }
+    )
+    ordered_by, paid_by = pl.col("ordered"), pl.col("at_payment")
+    return frame.select(
+        label=pl.when("excluded")
         .then(pl.lit("excluded"))
-        .when(pl.col("paid_at").is_null())
+        .when("unpaid")
         .then(pl.lit("unpaid"))
-        .when(ordered == paid)
+        .when(ordered_by == paid_by)
         .then(pl.lit("one_agent"))
-        .when(ordered.is_not_null() & paid.is_not_null())
+        .when(ordered_by.is_not_null() & paid_by.is_not_null())
         .then(pl.lit("two_agents"))
-        .when(ordered.is_not_null())
+        .when(ordered_by.is_not_null())
         .then(pl.lit("order_agent_only"))
-        .when(paid.is_not_null())
+        .when(paid_by.is_not_null())
         .then(pl.lit("won_at_payment"))
-        .when(pl.lit(spoke_after))
+        .when("spoke_after")
         .then(pl.lit("followed_up"))
         .otherwise(pl.lit("silent"))
-    )
+    ).to_series()
 
 
-class _Chats:
+class Chats:
     """Who talked to a buyer when, as the profile's ``lookup`` sees it (definitions 50)."""
 
     def __init__(
-        self, walked: Walked, rows: pl.DataFrame, people: People, received: np.ndarray, profile: Profile
+        self, walked: Walked, rows: Rows, buyers: np.ndarray, received: np.ndarray, profile: Profile
     ) -> None:
-        self._profile = profile
-        eligible = attribution.eligible_rows(
-            walked.event_row, walked.event_type, walked.notes.peer_day, received.astype(np.int64)
+        self.profile = profile
+        self._starts, self._at, self._agent = attribution.eligible_messages(
+            buyers.astype(np.int64),
+            rows.gathered.starts,
+            walked.buyer_threads,
+            walked.thread_events,
+            walked.event_row,
+            walked.event_type,
+            walked.notes.peer_day,
+            received.astype(np.int8),
+            rows.gathered.at,
+            walked.owner,
         )
-        self._starts = np.searchsorted(eligible, people.starts).astype(np.int64)
-        self._at = array(rows, "sent_at", np.int64)[eligible]
-        self._agent = walked.owner[eligible]
-        self._spans = _spans(walked, people, received) if profile.lookup == "covering" else None
+        self._spans = _spans(walked, rows, received) if profile.lookup == "covering" else None
 
-    def agents(self, person: np.ndarray, instant: np.ndarray, not_begun: np.ndarray) -> np.ndarray:
+    def agents(self, buyer: np.ndarray, instant: np.ndarray, not_begun: np.ndarray) -> np.ndarray:
         """Agent codes at instants (-1: none); what was said or began at or before ``not_begun`` does not count."""
-        earliest = instant - self._profile.lookback_s
+        earliest = instant - self.profile.lookback_s
         if self._spans is not None:
             starts, first, last, agent = self._spans
             return attribution.agents_covering(
-                starts, first, last, agent, person, instant, earliest, not_begun
+                starts, first, last, agent, buyer, instant, earliest, not_begun
             )
-        if self._profile.lookup == "same_day":
-            cut = self._profile.day_cut_s
+        if self.profile.lookup == "same_day":
+            cut = self.profile.day_cut_s
             earliest = (instant - cut) // threads.DAY * threads.DAY + cut
         earliest = np.where(not_begun >= 0, np.maximum(earliest, not_begun + 1), earliest)
         return attribution.agents_at(
-            self._starts, self._at, self._agent, person, earliest, instant, self._profile.lookup == "first"
+            self._starts, self._at, self._agent, buyer, earliest, instant, self.profile.lookup == "first"
         )
 
-    def spoke_between(self, person: np.ndarray, earliest: np.ndarray, latest: np.ndarray) -> np.ndarray:
+    def spoke_between(self, buyer: np.ndarray, earliest: np.ndarray, latest: np.ndarray) -> np.ndarray:
         """Whether any eligible message lies between the instants, both included."""
-        found = attribution.agents_at(self._starts, self._at, self._agent, person, earliest, latest, False)
+        found = attribution.agents_at(self._starts, self._at, self._agent, buyer, earliest, latest, False)
         return found >= 0
 
 
 def _spans(
-    walked: Walked, people: People, received: np.ndarray
+    walked: Walked, rows: Rows, received: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """First and last message of every received peer-day, by buyer, in the order of their last messages."""
     written = walked.written
@@ -181,55 +226,31 @@ def _spans(
     last_rows = walked.event_row[last_event][order]
     thread = walked.peer_days.thread[chosen][order]
     return (
-        np.searchsorted(last_rows, people.starts).astype(np.int64),
+        np.searchsorted(last_rows, rows.gathered.starts).astype(np.int64),
         walked.event_at[first_event][order],
         walked.event_at[last_event][order],
         walked.thread_agent[thread],
     )
 
 
-def outcomes(
-    peer_days: pl.DataFrame, credited: pl.DataFrame, people: People, profile: Profile
-) -> dict[str, pl.Series]:
-    """What became of each peer-day's inquiry (kpi-spec 4.7): columns of flags."""
-    joined = credited.filter(pl.col("person") >= 0)
-    order_starts = np.searchsorted(array(joined, "person", np.int64), np.arange(people.frame.height + 1))
+def outcomes(walked: Walked, flags: np.ndarray, credited: Credited, profile: Profile) -> np.ndarray:
+    """``flags`` of peer-days with what became of each one's inquiry (kpi-spec 4.7)."""
+    days, orders = walked.peer_days, credited.orders
+    joined = credited.buyer >= 0
+    excluded = np.where(orders.excluded, np.int32(attribution.EXCLUDED), credited.credited)
     bits = attribution.inquiry_outcomes(
-        array(peer_days, "person", np.int64),
-        array(peer_days, "day", np.int64),
-        array(peer_days, "agent_code", np.int32),
-        _instants(peer_days, "asked_at"),
-        order_starts.astype(np.int64),
-        array(joined, "created_at", np.int64),
-        _instants(joined, "paid_at"),
-        _instants(joined, "paid_at" if profile.after_sale == "paid" else "shipped_at"),
-        array(joined, "credited_code", np.int32),
+        walked.thread_buyer[days.thread],
+        days.day,
+        walked.thread_agent[days.thread],
+        days.asked,
+        np.searchsorted(credited.buyer[joined], np.arange(walked.buyer_threads.size)).astype(np.int64),
+        orders.created[joined],
+        orders.paid[joined],
+        (orders.paid if profile.after_sale == "paid" else orders.shipped)[joined],
+        excluded[joined].astype(np.int32),
         profile.day_cut_s,
         profile.after_sale_days,
         profile.order_days,
         profile.unpaid_days,
     )
-
-    def has(bit: int) -> np.ndarray:
-        return (bits & bit) != 0
-
-    received = peer_days["received"].to_numpy()
-    assist = received & has(attribution.ASSIST)
-    after_sale = received & has(attribution.AFTER_SALE)
-    inquiry = received & ~assist & ~after_sale & ~peer_days["continuation"].to_numpy()
-    consulted = received | peer_days["unreplied"].to_numpy()
-    columns = {
-        "inquiry": inquiry,
-        "after_sale": after_sale,
-        "after_sale_asked": consulted & has(attribution.AFTER_SALE),
-        "assist": assist,
-        "ordered_same_day": inquiry & has(attribution.ORDERED_SAME_DAY),
-        "ordered": inquiry & has(attribution.ORDERED),
-        "paid_same_day": inquiry & has(attribution.PAID_SAME_DAY),
-        "paid_next_day": inquiry & has(attribution.PAID_NEXT_DAY),
-        "paid": inquiry & has(attribution.PAID),
-        "lost": inquiry & has(attribution.LOST),
-        "order_lost": inquiry & has(attribution.ORDER_LOST),
-        "consult_ordered": consulted & has(attribution.ORDERED),
-    }
-    return {name: pl.Series(values) for name, values in columns.items()}
+    return peer_days.add_outcomes(flags, bits)

@@ -7,6 +7,8 @@ message came into the store first.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 
@@ -14,7 +16,14 @@ from cslog import classify
 from cslog.clock import DAY_SECONDS
 from cslog.config import Config, Filter
 from cslog.errors import UsageError
+from cslog.flags import PEER_DAY
+from cslog.kernels import threads
 from cslog.schema import Kind, MessageClass
+
+if TYPE_CHECKING:
+    from cslog.facts.arrays import Rows
+    from cslog.facts.walk import Walked
+    from cslog.names import Names
 
 DEFAULTS = (Filter(rule="empty"), Filter(rule="monologue"))
 """Filters that are always on; they come after the configured ones that do not name them."""
@@ -150,42 +159,46 @@ def _day(day_cut_s: int) -> pl.Expr:
 
 
 def filtered_by(
-    rules: list[Filter],
-    flags: dict[int, np.ndarray],
-    event_peer_day: np.ndarray,
-    event_from_buyer: np.ndarray,
-    peer_days: pl.DataFrame,
+    rules: list[Filter], rows: Rows, walked: Walked, moved: np.ndarray, names: Names
 ) -> np.ndarray:
     """Position of the first filter that matches each peer-day, -1 for none; int64.
 
-    ``flags``: per filter with a message column, that column per event; per row of ``peer_days`` for a filter of
-    accounts, whose buyer may have written nothing (definitions 8). ``peer_days``: agent, buyer_messages,
-    agent_messages, asked_at, visible, spill, forwarded_out.
+    ``moved``: flags of transfers per peer-day (kernels.peer_days.forwards).
     """
-    found = np.full(peer_days.height, -1, np.int64)
-    buyer_messages, staff_messages = (peer_days[n].to_numpy() for n in ("buyer_messages", "agent_messages"))
-    total = buyer_messages + staff_messages
-    asked = peer_days["asked_at"].is_not_null().to_numpy()
+    days = walked.peer_days
+    found = np.full(days.day.size, -1, np.int64)
+    total = days.buyer_messages + days.staff_messages
+    by_message = any(
+        flag_column(p) in rows.frame.columns and r.rule != "accounts" for p, r in enumerate(rules)
+    )
+    written = walked.written if by_message else np.zeros(0, np.int64)
+    event_peer_day = walked.notes.peer_day[written]
+    from_buyer = walked.event_type[written] == threads.BUYER
     for position, rule in enumerate(rules):
         match rule.rule:
             case "keywords" | "exact" | "mass":
-                side = {"buyer": event_from_buyer, "agent": ~event_from_buyer}.get(rule.looks_at, True)
-                matches = _any_of(flags[position] & side, event_peer_day, peer_days.height)
+                flag = rows.column(flag_column(position), walked.event_row[written], np.bool_)
+                side = {"buyer": from_buyer, "agent": ~from_buyer}.get(rule.looks_at, True)
+                matches = _any_of(flag & side, event_peer_day, found.size)
                 if rule.fewer_than is not None:
                     matches &= total < rule.fewer_than
             case "single_sentence":
-                matches = (buyer_messages == 1) & (total < (rule.fewer_than or 0))
+                matches = (days.buyer_messages == 1) & (total < (rule.fewer_than or 0))
             case "accounts":
-                listed = peer_days["agent"].is_in(list(rule.accounts)).fill_null(False).to_numpy()
-                matches = listed | flags[position]
+                # A listed buyer may have written nothing in it (definitions 8): the peer-day's first row tells him.
+                first_row = walked.event_row[days.first_event]
+                buyers = rows.column(flag_column(position), first_row, np.bool_)
+                listed = np.zeros(len(names.accounts) + 1, bool)
+                listed[names.codes_of(pl.Series(list(rule.accounts), dtype=pl.String))] = True
+                listed[-1] = False  # nobody
+                matches = listed[walked.thread_agent[days.thread]] | buyers
             case "forwards":
-                matches = peer_days["forwarded_out"].to_numpy() & (staff_messages <= rule.replies)
+                matches = (moved & PEER_DAY["forwarded_out"] != 0) & (days.staff_messages <= rule.replies)
             case "empty":
-                matches = ~peer_days["visible"].to_numpy() & (total > 0)
+                matches = (days.visible == 0) & (total > 0)
             case "monologue":
-                matches = ~asked
+                matches = days.asked < 0
         found[matches & (found < 0)] = position
-    found[peer_days["spill"].to_numpy()] = -1
     return found
 
 

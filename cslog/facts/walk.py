@@ -5,29 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
-from cslog.facts.arrays import DutyArrays, Names, People, array
+from cslog.facts.arrays import Rows
 from cslog.facts.circumstances import Circumstances
-from cslog.kernels import duty, owners, threads
+from cslog.facts.duty import DutyArrays
+from cslog.kernels import duty, owners, peer_days, threads
 
 _NO_LIMIT = np.int64(2**62)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Walked:
-    """Results of the kernels, with the arrays they refer to.
+    """Results of the kernels, with the arrays they refer to. Buyers are positions in ``Rows.gathered``.
 
-    Per event: its row, type, second, and the ``notes`` of the walk. Per row: its ``owner`` (agent code).
+    Per event: its row, type, second, and the ``notes`` of the walk. Per row: its ``owner`` (account code). Per
+    thread: buyer, agent, shop, data end. ``thread_events``, ``buyer_threads``, ``thread_days``: offsets.
     """
 
     event_row: np.ndarray
     event_type: np.ndarray
     event_at: np.ndarray
+    thread_events: np.ndarray
     thread_buyer: np.ndarray
     thread_agent: np.ndarray
     thread_shop: np.ndarray
     thread_end: np.ndarray
+    buyer_threads: np.ndarray
+    thread_days: np.ndarray
     turns: threads.Turns
     sessions: threads.Sessions
     peer_days: threads.PeerDays
@@ -39,60 +43,44 @@ class Walked:
         """Events that are messages, not marks of a transfer."""
         return np.flatnonzero(self.event_type <= threads.STAFF)
 
-    def thread_columns(self, thread: np.ndarray, people: People, names: Names) -> dict[str, pl.Series]:
-        """Shop, buyer_key and agent of threads."""
-        agent = names.to_series(self.thread_agent[thread])
-        return people.columns(self.thread_buyer[thread]) | {"agent": agent}
 
-    def shop_and_agent(self, thread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shop and agent codes of threads."""
-        return self.thread_shop[thread], self.thread_agent[thread]
-
-
-def walk(rows: pl.DataFrame, people: People, names: Names, circumstances: Circumstances) -> Walked:
-    """Run the kernels over ``rows`` (of arrays.kernel_rows) of ``people``."""
-    profile = circumstances.profile
-    on_duty = DutyArrays.rostered(circumstances.duty, people, names)
-    at, who = array(rows, "sent_at", np.int64), array(rows, "who", np.int8)
-    origin, target = (array(rows, f"transfer_{end}_code", np.int32) for end in ("from", "to"))
-    owner = owners.infer_owners(
-        people.starts,
-        at,
-        who,
-        array(rows, "agent_code", np.int32),
-        array(rows, "exporter_code", np.int32),
-        target,
-        profile.max_wait_s or profile.session_gap_s,
-    )
+def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walked:
+    """Run the kernels over ``rows``; ``every_event`` as in kernels.threads."""
+    profile, found = circumstances.profile, rows.gathered
+    on_duty = DutyArrays.rostered(circumstances.duty, circumstances.names)
+    # A row's accounts mean what it is: sender and exporter, or where a marker goes to and comes from.
+    agent, exporter, target, origin = found.agent, found.second, found.agent, found.second
+    gap = profile.max_wait_s or profile.session_gap_s
+    owner = owners.infer_owners(found.starts, found.at, found.who, agent, exporter, target, gap)
     voided, reopened = owners.transfer_effects(
-        people.starts,
-        at,
-        who,
+        found.starts,
+        found.at,
+        found.who,
         owner,
         origin,
         target,
-        people.shop_code,
+        found.shop,
         on_duty.number,
         on_duty.ranges,
         profile.max_wait_s,
         profile.day_cut_s,
         profile.transfer == "neutral",
     )
-    event_row, event_type, starts, thread_buyer, thread_agent = threads.order_threads(
-        people.starts, who, owner, voided, reopened
+    event_row, event_type, thread_events, thread_buyer, thread_agent = threads.order_threads(
+        found.starts, found.who, owner, voided, reopened
     )
-    event_at = at[event_row]
-    thread_shop = people.shop_code[thread_buyer]
+    event_at = found.at[event_row]
+    thread_shop = found.shop[thread_buyer]
     number = on_duty.of(thread_shop, thread_agent)
-    ends = people.frame["shop"].replace_strict(circumstances.data_ends, default=0, return_dtype=pl.Int64)
-    thread_end = ends.to_numpy()[thread_buyer]
-    turns, sessions, peer_days, notes = threads.walk_threads(
-        starts,
+    ends = np.array([circumstances.data_ends[shop] for shop in circumstances.names.shops], np.int64)
+    thread_end = ends[thread_shop]
+    turns, sessions, days, notes = threads.walk_threads(
+        thread_events,
         event_at,
-        on_duty.elapsed(number, event_at, np.diff(starts)),
+        on_duty.elapsed(number, event_at, np.diff(thread_events)),
         event_type,
-        array(rows, "visible", np.int8)[event_row],
-        array(rows, "characters", np.int32)[event_row],
+        found.visible[event_row],
+        found.characters[event_row],
         thread_end,
         on_duty.elapsed(number, thread_end),
         np.where(number >= 0, np.int64(duty.DAY), _NO_LIMIT),
@@ -100,8 +88,23 @@ def walk(rows: pl.DataFrame, people: People, names: Names, circumstances: Circum
         profile.session_gap_s,
         profile.day_cut_s,
         profile.long_s,
+        every_event,
     )
+    buyers, number_of_threads = found.shop.size, thread_buyer.size
     return Walked(
-        event_row, event_type, event_at, thread_buyer, thread_agent, thread_shop, thread_end,
-        turns, sessions, peer_days, notes, owner,
-    )  # fmt: skip
+        event_row=event_row,
+        event_type=event_type,
+        event_at=event_at,
+        thread_events=thread_events,
+        thread_buyer=thread_buyer,
+        thread_agent=thread_agent,
+        thread_shop=thread_shop,
+        thread_end=thread_end,
+        buyer_threads=peer_days.offsets_of(thread_buyer, np.array([buyers])),
+        thread_days=peer_days.offsets_of(days.thread, np.array([number_of_threads])),
+        turns=turns,
+        sessions=sessions,
+        peer_days=days,
+        notes=notes,
+        owner=owner,
+    )

@@ -25,19 +25,37 @@ AFTER_SALE, ASSIST, ORDERED_SAME_DAY, ORDERED, PAID_SAME_DAY, PAID_NEXT_DAY, PAI
 )
 
 
-@njit([(I64, I8, I64, I64)], cache=True, nogil=True)
-def eligible_rows(event_row, event_type, event_peer_day, received):  # type: ignore[no-untyped-def]
-    """Rows of valid staff messages that lie in a received peer-day, as a sorted int64 array.
+@njit([(I64, I64, I64, I64, I64, I8, I64, I8, I64, I32)], cache=True, nogil=True)
+def eligible_messages(  # type: ignore[no-untyped-def]
+    wanted, starts, buyer_threads, thread_events, event_row, event_type, event_peer_day, received, at, owner
+):
+    """Valid staff messages of the ``wanted`` buyers (ascending) that lie in a received peer-day.
 
-    ``received`` holds 1 per received peer-day.
+    ``starts``: rows by buyer; ``buyer_threads``, ``thread_events``: offsets of threads and events. ``received``
+    holds 1 per received peer-day. Returns offsets by buyer, and second and agent of each in the rows' order.
     """
-    rows = np.empty(event_row.size, np.int64)
-    count = 0
-    for i in range(event_row.size):
-        if event_type[i] == 1 and received[event_peer_day[i]] == 1:
-            rows[count] = event_row[i]
-            count += 1
-    return np.sort(rows[:count])
+    size = 0
+    for buyer in wanted:
+        size += starts[buyer + 1] - starts[buyer]
+    found_at = np.empty(size, np.int64)
+    found_agent = np.empty(size, np.int32)
+    offsets = np.zeros(starts.size, np.int64)
+    count, following = 0, 0
+    for buyer in wanted:
+        offsets[following : buyer + 1] = count
+        following = buyer + 1
+        first = starts[buyer]
+        eligible = np.zeros(starts[buyer + 1] - first, np.int8)
+        for event in range(thread_events[buyer_threads[buyer]], thread_events[buyer_threads[buyer + 1]]):
+            if event_type[event] == 1 and received[event_peer_day[event]] == 1:
+                eligible[event_row[event] - first] = 1
+        for i in range(eligible.size):
+            if eligible[i] == 1:
+                found_at[count] = at[first + i]
+                found_agent[count] = owner[first + i]
+                count += 1
+    offsets[following:] = count
+    return offsets, found_at[:count].copy(), found_agent[:count].copy()
 
 
 @njit([(I64, I64, I32, I64, I64, I64, BOOL)], cache=True, nogil=True)

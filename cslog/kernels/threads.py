@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from cslog.kernels.signatures import I8, I32, I64, INT
+from cslog.kernels.signatures import BOOL, I8, I32, I64, INT
 
 DAY = 86_400
 
@@ -85,14 +85,17 @@ def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-unty
 class Turns(NamedTuple):
     """One entry per turn. -1 stands for none; ``late`` -2: no further message of the thread is known.
 
-    ``event`` is the one it opened with, ``started_by`` (BUYER, STAFF) began the session.
+    ``event`` is the one it opened with, ``started_by`` (BUYER, STAFF) began the ``session``; ``following`` is the
+    second of the next staff message of the thread, the reply or a later one.
     """
 
     thread: np.ndarray
     peer_day: np.ndarray
+    session: np.ndarray
     event: np.ndarray
     opened: np.ndarray
     reply: np.ndarray
+    following: np.ndarray
     late: np.ndarray
     first: np.ndarray
     started_by: np.ndarray
@@ -110,6 +113,7 @@ class Sessions(NamedTuple):
 class PeerDays(NamedTuple):
     """One entry per (thread, day). ``asked``: its first buyer message or re-opening, -1 without one.
 
+    ``first_event``: its first one; ``first_staff``, ``last_staff``: seconds of staff messages, -1 without one.
     ``visible``: 1 when any message has a visible content; ``carried``: 1 when its first buyer message
     continues an older session; ``own_session``: 1 when a session began in it; ``answered``: 1 when one of
     its turns was.
@@ -122,6 +126,9 @@ class PeerDays(NamedTuple):
     staff_characters: np.ndarray
     asked: np.ndarray
     first: np.ndarray
+    first_event: np.ndarray
+    first_staff: np.ndarray
+    last_staff: np.ndarray
     started_by: np.ndarray
     visible: np.ndarray
     answered: np.ndarray
@@ -131,8 +138,9 @@ class PeerDays(NamedTuple):
 
 
 class EventNotes(NamedTuple):
-    """One entry per event: its peer-day and session, the next staff message of the thread (second, -1: none),
-    and whether it is a question: a buyer message or re-opening whose turn is neither void nor censored.
+    """One entry per event: its peer-day; and where all events are asked for, else none: its session, the next
+    staff message of the thread (second, -1: none), and whether it is a question: a buyer message or re-opening
+    whose turn is neither void nor censored.
     """
 
     peer_day: np.ndarray
@@ -141,7 +149,7 @@ class EventNotes(NamedTuple):
     question: np.ndarray
 
 
-@njit([(I64, I64, I64, I8, I8, I32, I64, I64, I64, INT, INT, INT, INT)], cache=True, nogil=True)
+@njit([(I64, I64, I64, I8, I8, I32, I64, I64, I64, INT, INT, INT, INT, BOOL)], cache=True, nogil=True)
 def walk_threads(  # type: ignore[no-untyped-def]
     thread_starts,
     at,
@@ -156,8 +164,10 @@ def walk_threads(  # type: ignore[no-untyped-def]
     session_gap,
     day_cut,
     long_s,
+    every_event,
 ):
-    """Turns, sessions, peer-days and notes on the events of all threads, by one pass.
+    """Turns, sessions, peer-days and notes on the events (on ``every_event`` all of them) of all threads, by one
+    pass.
 
     Per event: ``at``, ``elapsed`` (the same on the clock by which silence is measured, kernels.duty), ``kind``
     (BUYER, STAFF, VOID, REOPEN), ``visible`` (0: blank text), ``characters``. Per thread: ``data_end`` on both
@@ -167,9 +177,11 @@ def walk_threads(  # type: ignore[no-untyped-def]
     size = at.size
     turn_thread = np.empty(size, np.int64)
     turn_peer_day = np.empty(size, np.int64)
+    turn_session = np.empty(size, np.int64)
     turn_event = np.empty(size, np.int64)
     turn_open = np.empty(size, np.int64)
     turn_reply = np.empty(size, np.int64)
+    turn_following = np.empty(size, np.int64)
     turn_late = np.empty(size, np.int64)
     turn_first = np.empty(size, np.int8)
     turn_started_by = np.empty(size, np.int8)
@@ -182,29 +194,34 @@ def walk_threads(  # type: ignore[no-untyped-def]
     sessions = 0
 
     event_peer_day = np.full(size, -1, np.int64)
-    event_session = np.full(size, -1, np.int64)
-    event_reply = np.full(size, -1, np.int64)
-    event_question = np.zeros(size, np.int8)
+    noted = size if every_event else 0
+    event_session = np.full(noted, -1, np.int64)
+    event_reply = np.full(noted, -1, np.int64)
+    event_question = np.zeros(noted, np.int8)
 
     day_thread = np.empty(size, np.int64)
     day_number = np.empty(size, np.int64)
-    buyer_messages = np.zeros(size, np.int64)
-    staff_messages = np.zeros(size, np.int64)
-    staff_characters = np.zeros(size, np.int64)
-    asked = np.full(size, -1, np.int64)
-    first_at = np.zeros(size, np.int64)
-    started_by = np.zeros(size, np.int8)
-    any_visible = np.zeros(size, np.int8)
-    answered = np.zeros(size, np.int8)
-    own_session = np.zeros(size, np.int8)
-    carried = np.zeros(size, np.int8)
-    long_session = np.zeros(size, np.int8)
+    buyer_messages = np.empty(size, np.int64)
+    staff_messages = np.empty(size, np.int64)
+    staff_characters = np.empty(size, np.int64)
+    asked = np.empty(size, np.int64)
+    first_at = np.empty(size, np.int64)
+    first_event = np.empty(size, np.int64)
+    first_staff = np.empty(size, np.int64)
+    last_staff = np.empty(size, np.int64)
+    started_by = np.empty(size, np.int8)
+    any_visible = np.empty(size, np.int8)
+    answered = np.empty(size, np.int8)
+    own_session = np.empty(size, np.int8)
+    carried = np.empty(size, np.int8)
+    long_session = np.empty(size, np.int8)
     peer_days = 0
 
     gap = max_wait if max_wait > 0 else session_gap
     for thread in range(thread_starts.size - 1):
         begin, end = thread_starts[thread], thread_starts[thread + 1]
-        opened, opened_day, opened_by, opened_event = -1, -1, 0, -1
+        opened, opened_day, opened_by, opened_event, opened_session = -1, -1, 0, -1, -1
+        waiting = turns  # the first turn whose next staff message is not known yet
         previous = -1  # the event before this one
         unanswered = begin  # the first event whose next staff message is not known yet
         session_by, session_day = 0, -1
@@ -212,7 +229,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
         current = -1
         for i in range(begin, end):
             if kind[i] == 2:
-                if opened >= 0:
+                if opened >= 0 and every_event:
                     event_question[opened_event:i] = 0
                 opened = -1
                 continue
@@ -229,6 +246,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 if over:
                     turn_thread[turns] = thread
                     turn_peer_day[turns] = opened_day
+                    turn_session[turns] = opened_session
                     turn_event[turns] = opened_event
                     turn_open[turns] = opened
                     turn_reply[turns] = -1
@@ -242,7 +260,19 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 current = peer_days
                 day_thread[current] = thread
                 day_number[current] = day
+                buyer_messages[current] = 0
+                staff_messages[current] = 0
+                staff_characters[current] = 0
+                asked[current] = -1
                 first_at[current] = now
+                first_event[current] = i
+                first_staff[current] = -1
+                last_staff[current] = -1
+                any_visible[current] = 0
+                answered[current] = 0
+                own_session[current] = 0
+                carried[current] = 0
+                long_session[current] = 0
                 started_by[current] = (0 if from_buyer else 1) if new_session else session_by
                 peer_days += 1
             if new_session:
@@ -257,9 +287,11 @@ def walk_threads(  # type: ignore[no-untyped-def]
             if now - session_first[sessions - 1] > long_s:
                 long_session[session_peer_day[sessions - 1]] = 1
             event_peer_day[i] = current
-            event_session[i] = sessions - 1
+            if every_event:
+                event_session[i] = sessions - 1
             if from_buyer:
-                event_question[i] = 1
+                if every_event:
+                    event_question[i] = 1
                 if kind[i] == 0:
                     buyer_messages[current] += 1
                     any_visible[current] |= visible[i]
@@ -267,35 +299,48 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     asked[current] = now
                     carried[current] = session_day < day
                 if opened < 0:
-                    opened, opened_day, opened_by, opened_event = now, current, session_by, i
+                    opened, opened_day, opened_by = now, current, session_by
+                    opened_event, opened_session = i, sessions - 1
             else:
-                event_reply[unanswered:i] = now
-                unanswered = i
+                if every_event:
+                    event_reply[unanswered:i] = now
+                    unanswered = i
+                while waiting < turns:
+                    turn_following[waiting] = now
+                    waiting += 1
+                if first_staff[current] < 0:
+                    first_staff[current] = now
+                last_staff[current] = now
                 staff_messages[current] += 1
                 staff_characters[current] += characters[i]
                 any_visible[current] |= visible[i]
                 if opened >= 0:
                     turn_thread[turns] = thread
                     turn_peer_day[turns] = opened_day
+                    turn_session[turns] = opened_session
                     turn_event[turns] = opened_event
                     turn_open[turns] = opened
                     turn_reply[turns] = now
+                    turn_following[turns] = now
                     turn_late[turns] = -1
                     turn_first[turns] = day_number[opened_day] != last_turn_day
                     turn_started_by[turns] = opened_by
                     last_turn_day = day_number[opened_day]
                     answered[opened_day] = 1
                     turns += 1
+                    waiting = turns
                     opened = -1
             previous = i
         if opened >= 0:
             # An open turn at the end is unanswered, unless the data end before its wait could be over (censored).
             silence = data_elapsed[thread] - elapsed[previous]
             if max_wait > 0 and silence < max_wait and data_end[thread] - opened < age_limit[thread]:
-                event_question[opened_event:end] = 0
+                if every_event:
+                    event_question[opened_event:end] = 0
             else:
                 turn_thread[turns] = thread
                 turn_peer_day[turns] = opened_day
+                turn_session[turns] = opened_session
                 turn_event[turns] = opened_event
                 turn_open[turns] = opened
                 turn_reply[turns] = -1
@@ -303,14 +348,19 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 turn_first[turns] = day_number[opened_day] != last_turn_day
                 turn_started_by[turns] = opened_by
                 turns += 1
+        while waiting < turns:
+            turn_following[waiting] = -1
+            waiting += 1
 
     return (
         Turns(
             turn_thread[:turns].copy(),
             turn_peer_day[:turns].copy(),
+            turn_session[:turns].copy(),
             turn_event[:turns].copy(),
             turn_open[:turns].copy(),
             turn_reply[:turns].copy(),
+            turn_following[:turns].copy(),
             turn_late[:turns].copy(),
             turn_first[:turns].copy(),
             turn_started_by[:turns].copy(),
@@ -329,6 +379,9 @@ def walk_threads(  # type: ignore[no-untyped-def]
             staff_characters[:peer_days].copy(),
             asked[:peer_days].copy(),
             first_at[:peer_days].copy(),
+            first_event[:peer_days].copy(),
+            first_staff[:peer_days].copy(),
+            last_staff[:peer_days].copy(),
             started_by[:peer_days].copy(),
             any_visible[:peer_days].copy(),
             answered[:peer_days].copy(),

@@ -38,6 +38,7 @@ def walked(some_threads, P, data_ends, duty=WALL):
         SESSION_GAP,
         P["day_cut"],
         LONG_SECONDS,
+        True,
     )
 
 
@@ -73,13 +74,15 @@ def expected_turns(thread, P, data_end, clock):
     return [turn._replace(nb=None, seq=m.seq) for turn, m in zip(found, openers, strict=False)]
 
 
-def peer_days_of(result, number):
-    """The kernel's peer-days of one thread, by field name."""
+def peer_days_of(result, some_threads, number):
+    """The kernel's peer-days of one thread, by field name; the first event by its message."""
     days = result[2]
-    return [
+    thread, offset = some_threads[number], offsets_of(some_threads)[number]
+    found = [
         {name: int(values[p]) for name, values in days._asdict().items() if name != "thread"}
         for p in np.flatnonzero(days.thread == number)
     ]
+    return [day | {"first_event": thread[day["first_event"] - offset].seq} for day in found]
 
 
 def expected_peer_days(thread, P, data_end, clock):
@@ -99,6 +102,9 @@ def expected_peer_days(thread, P, data_end, clock):
             "staff_characters": sum(m.characters for m in items if m.who == "A"),
             "asked": asked[0].ts if asked else -1,
             "first": items[0].ts,
+            "first_event": items[0].seq,
+            "first_staff": min((m.ts for m in items if m.who == "A"), default=-1),
+            "last_staff": max((m.ts for m in items if m.who == "A"), default=-1),
             "started_by": {"B": kernel.BUYER, "A": kernel.STAFF}[day.initiator],
             "visible": any(m.kind != "text" or m.characters > 0 for m in real),
             "answered": any(turn.day == day.day and turn.reply is not None for turn in found),
@@ -156,7 +162,7 @@ def test_sessions_and_peer_days(world):
             (session[0].ts, session[-1].ts) for session in naive.sessions(thread, P)
         ]
         expected = list(expected_peer_days(thread, P, end, duty.clocks[0]))
-        assert peer_days_of(result, number) == expected
+        assert peer_days_of(result, some_threads, number) == expected
 
 
 @settings(max_examples=250)
@@ -209,7 +215,7 @@ def test_sessions_and_turns_lie_in_the_peer_day_of_their_begin(world):
 
 def test_no_threads():
     result = walked([], CHITU, [])
-    assert [array.size for part in result for array in part] == [0] * (8 + 4 + 13 + 4)
+    assert [array.size for part in result for array in part] == [0] * (10 + 4 + 16 + 4)
 
 
 # ---- rostered time (definitions 42), one rule after the other -------------------------------------
@@ -356,7 +362,7 @@ def test_vectors_chitu(vector):
     assert (figures["avg"], figures["frt"]) == (expected["average"], expected["first"])
     if "first_any" in expected:
         assert naive.mean(naive.first_waits_any(turns)) == expected["first_any"]
-    days = {day["day"] - vectors.BASE_DAY: day for day in peer_days_of(result, 0)}
+    days = {day["day"] - vectors.BASE_DAY: day for day in peer_days_of(result, [thread], 0)}
     assert days.keys() == vector.expected["days"].keys()
     for offset, counts in vector.expected.get("messages", {}).items():
         assert (days[offset]["buyer_messages"], days[offset]["staff_messages"]) == counts
@@ -413,7 +419,7 @@ def test_rows_are_regrouped_by_buyer_and_agent_in_their_order(buyers):
 def test_read_only_arrays_give_the_same(world):
     some_threads, P, ends, duty = world
     arguments = Events(some_threads, ends, duty).arrays
-    numbers = (P["max_wait"] or 0, SESSION_GAP, P["day_cut"], LONG_SECONDS)
+    numbers = (P["max_wait"] or 0, SESSION_GAP, P["day_cut"], LONG_SECONDS, True)
     writable = kernel.walk_threads(*arguments, *numbers)
     locked = kernel.walk_threads(*read_only(*arguments), *numbers)
     for one, other in zip(writable, locked, strict=True):

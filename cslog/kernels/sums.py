@@ -1,0 +1,199 @@
+"""Facts → sums per row of the report: integers only, so that any split of the facts adds up to the same."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cslog.kernels.signatures import I8, I32, I64, INT
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mixed(value):  # type: ignore[no-untyped-def]
+    """The bits of a number spread out, so that neighbours do not share a slot."""
+    value = np.uint64(value) * np.uint64(0x9E3779B97F4A7C15)
+    return np.int64(value ^ (value >> np.uint64(29)))
+
+
+@njit([(I64,)], cache=True, nogil=True)
+def intern(keys):  # type: ignore[no-untyped-def]
+    """Codes 0, 1, 2 … of ``keys`` in the order of their first appearance, int32, -1 for negative ones; and the
+    distinct keys by code.
+    """
+    codes = np.empty(keys.size, np.int32)
+    size = 1024
+    slots = np.full(size, -1, np.int32)
+    distinct = np.empty(size // 2, np.int64)
+    count = 0
+    last_key, last_code = np.int64(-1), np.int32(-1)
+    for i in range(keys.size):
+        key = keys[i]
+        if key < 0:
+            codes[i] = -1
+            continue
+        if key == last_key:  # neighbours mostly belong to the same row
+            codes[i] = last_code
+            continue
+        place = _mixed(key) & (size - 1)
+        while slots[place] >= 0 and distinct[slots[place]] != key:
+            place = (place + 1) & (size - 1)
+        if slots[place] < 0:
+            if count == distinct.size:
+                size *= 4
+                slots = np.full(size, -1, np.int32)
+                more = np.empty(size // 2, np.int64)
+                more[:count] = distinct
+                distinct = more
+                for code in range(count):
+                    place = _mixed(distinct[code]) & (size - 1)
+                    while slots[place] >= 0:
+                        place = (place + 1) & (size - 1)
+                    slots[place] = code
+                place = _mixed(key) & (size - 1)
+                while slots[place] >= 0:
+                    place = (place + 1) & (size - 1)
+            slots[place] = count
+            distinct[count] = key
+            count += 1
+        last_key, last_code = key, slots[place]
+        codes[i] = last_code
+    return codes, distinct[:count].copy()
+
+
+@njit([(I32, I64, I64, INT)], cache=True, nogil=True)
+def count_flags(codes, flags, needs, number):  # type: ignore[no-untyped-def]
+    """How many facts of each code (of ``number``) have all flags of each mask in ``needs``: int64, (codes, masks)."""
+    sums = np.zeros((number, needs.size), np.int64)
+    for i in range(codes.size):
+        code = codes[i]
+        if code < 0:
+            continue
+        bits = flags[i]
+        for j in range(needs.size):
+            if bits & needs[j] == needs[j]:
+                sums[code, j] += 1
+    return sums
+
+
+@njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)
+def add_values(codes, flags, need, values, number):  # type: ignore[no-untyped-def]
+    """Sum of ``values`` of the facts that have all flags of ``need``, per code: int64."""
+    sums = np.zeros(number, np.int64)
+    for i in range(codes.size):
+        if codes[i] >= 0 and flags[i] & need == need:
+            sums[codes[i]] += values[i]
+    return sums
+
+
+@njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)
+def greatest_values(codes, flags, need, values, number):  # type: ignore[no-untyped-def]
+    """Greatest of ``values`` of the facts that have all flags of ``need``, per code: int64, -1 without one."""
+    found = np.full(number, -1, np.int64)
+    for i in range(codes.size):
+        if codes[i] >= 0 and flags[i] & need == need:
+            found[codes[i]] = max(found[codes[i]], values[i])
+    return found
+
+
+@njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)
+def count_distinct(codes, flags, need, who, number):  # type: ignore[no-untyped-def]
+    """How many different values of ``who``, equal ones of which follow one another, have a fact with ``need``."""
+    sums = np.zeros(number, np.int64)
+    last = np.full(number, -1, np.int64)
+    for i in range(codes.size):
+        code = codes[i]
+        if code >= 0 and flags[i] & need == need and last[code] != who[i]:
+            last[code] = who[i]
+            sums[code] += 1
+    return sums
+
+
+@njit([(I32, I64, INT, I64)], cache=True, nogil=True)
+def pairs(codes, flags, need, values):  # type: ignore[no-untyped-def]
+    """Code << 32 | value of the facts that have all flags of ``need``; values below 2^31."""
+    found = np.empty(codes.size, np.int64)
+    count = 0
+    for i in range(codes.size):
+        if codes[i] >= 0 and flags[i] & need == need:
+            found[count] = (np.int64(codes[i]) << 32) | values[i]
+            count += 1
+    return found[:count]
+
+
+@njit([(I32, INT)], cache=True, nogil=True)
+def count_codes(codes, number):  # type: ignore[no-untyped-def]
+    """How often each code occurs; negative ones do not count."""
+    counts = np.zeros(number, np.int64)
+    for i in range(codes.size):
+        if codes[i] >= 0:
+            counts[codes[i]] += 1
+    return counts
+
+
+@njit([(I32, I64, I64, INT)], cache=True, nogil=True)
+def extremes(codes, first, last, number):  # type: ignore[no-untyped-def]
+    """Least ``first`` and greatest ``last`` per code; int64."""
+    least = np.full(number, 2**62, np.int64)
+    greatest = np.full(number, -(2**62), np.int64)
+    for i in range(codes.size):
+        code = codes[i]
+        if code >= 0:
+            least[code] = min(least[code], first[i])
+            greatest[code] = max(greatest[code], last[i])
+    return least, greatest
+
+
+@njit([(I32, INT)], cache=True, nogil=True)
+def grouped(codes, number):  # type: ignore[no-untyped-def]
+    """Positions of the facts by code, in their order, and where each code begins (one more at the end)."""
+    starts = np.zeros(number + 1, np.int64)
+    for i in range(codes.size):
+        if codes[i] >= 0:
+            starts[codes[i] + 1] += 1
+    for code in range(number):
+        starts[code + 1] += starts[code]
+    order = np.empty(starts[number], np.int64)
+    following = starts[:-1].copy()
+    for i in range(codes.size):
+        code = codes[i]
+        if code >= 0:
+            order[following[code]] = i
+            following[code] += 1
+    return order, starts
+
+
+@njit([(I32, I32, I64, I8, I32, I64, INT, INT, INT, INT, INT, INT)], cache=True, nogil=True)
+def row_keys(  # type: ignore[no-untyped-def]
+    shop,
+    agent,
+    day,
+    agent_wanted,
+    team,
+    day_label,
+    first_day,
+    agents,
+    teams,
+    labels,
+    by_agent,
+    by_team,
+):
+    """The number of the report's row that each fact counts in, without hour and shift; -1 for none.
+
+    ``agent_wanted``: per agent code and one more for nobody, 0 to leave facts out. ``team``: per shop and agent,
+    -1 for none. ``day_label``: per day of the period, what its rows are split by. ``agents``, ``teams``,
+    ``labels``: how many there are. ``by_agent``, ``by_team``: 1 or 0.
+    """
+    keys = np.empty(shop.size, np.int64)
+    for i in range(shop.size):
+        offset = day[i] - first_day
+        who = agent[i]
+        if offset < 0 or offset >= day_label.size or agent_wanted[who if who >= 0 else agents] == 0:
+            keys[i] = -1
+            continue
+        key = np.int64(shop[i])
+        if by_agent:
+            key = key * (agents + 1) + who + 1
+        if by_team:
+            key = key * (teams + 1) + (team[shop[i] * agents + who] if who >= 0 else -1) + 1
+        keys[i] = key * labels + day_label[offset]
+    return keys
