@@ -79,7 +79,9 @@ def main(arguments: list[str]) -> int:
         found = differences(ours, theirs)
         wrong += len(found)
         cells = sum(len(row) for row in theirs.values())
-        print(f"{path.name}: {len(theirs)} rows, {cells} cells, {len(found)} differ; left out: {left_out(ours, theirs)}")
+        print(
+            f"{path.name}: {len(theirs)} rows, {cells} cells, {len(found)} differ; left out: {left_out(ours, theirs)}"
+        )
         for line in found[:40]:
             print(f"  {line}")
     return int(wrong > 0)
