@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.invent import DAY, ROBOT, Config, Shop, shops
+from benchmarks.invent import DAY, Config, Shop, shops
 from cslog import identity, schema
 from cslog.readers.base import Batch
 from cslog.schema import MessageClass, OrderState
