@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -263,7 +263,9 @@ def orders_of(shop: Shop) -> pl.DataFrame:
     return identity.canonical_orders(Batch(orders=frame, platform=PLATFORM), identity.Accounts(), source)
 
 
-def fill(folder: Path, plan: Plan, text: bool = False, on_shop: object = None) -> int:
+def fill(
+    folder: Path, plan: Plan, text: bool = False, on_shop: Callable[[int], None] = lambda total: None
+) -> int:
     """Write everything that ``plan`` invents into a new store in one commit; returns how many messages."""
     total = 0
     with Store(folder).writer() as writer:
@@ -285,8 +287,7 @@ def fill(folder: Path, plan: Plan, text: bool = False, on_shop: object = None) -
                     orders_new=orders.height,
                 )
             )
-            if callable(on_shop):
-                on_shop(total)
+            on_shop(total)
         writer.commit(pl.DataFrame(rows, schema=LEDGER))
     return total
 
@@ -322,6 +323,7 @@ def main(arguments: list[str] | None = None) -> None:
             tell(total)
     else:
         total = fill(chosen.store, plan, chosen.text, tell)
+        Store(chosen.store).compact()
     took = time.perf_counter() - begun
     print(f"\n{total:,} messages, {took:.1f} s, {total / took:,.0f} messages/s", file=sys.stderr)
 

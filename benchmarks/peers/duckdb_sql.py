@@ -13,10 +13,6 @@ SCRIPT = Path(__file__).with_name("kpi.sql")
 
 def run(given: Inputs) -> None:
     """Run kpi.sql and write its table ``report``."""
-    names = ("shop", "agent", "exporter", "transfer_from", "transfer_to")
-    script = SCRIPT.read_text(encoding="utf-8")
-    for name in names:
-        script = script.replace("{" + name + "}", given.column(name))
     connection = duckdb.connect()
     connection.execute("SET preserve_insertion_order = false")
     for name in ("messages", "later", "newest", "orders"):
@@ -24,7 +20,7 @@ def run(given: Inputs) -> None:
         connection.execute(f"SET VARIABLE {'files' if name == 'messages' else name} = {files}")
     for name in ("first_day", "last_day", "low", "high"):
         connection.execute(f"SET VARIABLE {name} = {getattr(given, name)}::BIGINT")
-    connection.execute(script)
+    connection.execute(SCRIPT.read_text(encoding="utf-8"))
     connection.execute(f"COPY report TO '{given.out}' (FORMAT parquet)")
 
 

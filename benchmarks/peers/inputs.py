@@ -26,6 +26,9 @@ LEVELS = (6, 30, 60, 180)
 # What is read beyond the month (kpi-spec T3): yesterday's chats, answers after midnight, and around the orders.
 BEFORE_DAYS, AFTER_DAYS, SETTLED_DAYS = 3, 2, 3
 
+NOBODY = 0
+"""Key of an account that is not there: messages have integer keys of shop and agents beside the names."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -37,7 +40,6 @@ class Inputs:
     later: list[str]
     newest: list[str]
     orders: list[str]
-    columns: frozenset[str]
     first_day: int
     last_day: int
     out: Path
@@ -62,10 +64,6 @@ class Inputs:
         """Last second that is read."""
         return self.end + AFTER_DAYS * DAY
 
-    def column(self, name: str) -> str:
-        """The integer column that stands beside the string column ``name``, else that one."""
-        return f"{name}_key" if f"{name}_key" in self.columns else name
-
 
 def inputs(store: Path, month: str, out: Path) -> Inputs:
     """Files and bounds for one month of a store."""
@@ -77,14 +75,13 @@ def inputs(store: Path, month: str, out: Path) -> Inputs:
     near = [label for label in months if before <= label <= after]
 
     def files(wanted: list[str]) -> list[str]:
-        return messages.file_uris(partition_filters=[("month", "in", wanted)]) if wanted else []
+        return messages.file_uris(file_pruning_predicate=[("month", "in", wanted)]) if wanted else []
 
     return Inputs(
         messages=files(near),
         later=files([label for label in months if label > after]),
         newest=files(months[-1:]),
         orders=orders.file_uris(),
-        columns=frozenset(field.name for field in messages.schema().fields),
         first_day=(first - date(1970, 1, 1)).days,
         last_day=(last - date(1970, 1, 1)).days,
         out=out,

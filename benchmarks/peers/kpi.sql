@@ -1,7 +1,7 @@
 -- All figures of `cslog kpi --month M` (profile chitu, clock wall, order_first, asof), one row per shop and agent.
 --
--- Variables: files, later, newest, orders (lists of Parquet files), first_day, last_day, low, high. {agent} and its
--- like are the integer columns of the store where it has them, else the strings.
+-- Variables: files, later, newest, orders (lists of Parquet files), first_day, last_day, low, high. Shops and
+-- agents are the store's integer keys, 0 for nobody.
 --
 -- pos = second, place in the second and side of a message in one integer: it sorts like the conversation, and
 -- pos >> 24 is the second. Sides: 0 buyer, 1 staff, 2 a turn voided by a transfer.
@@ -41,8 +41,8 @@ HAVING low < getvariable('low') OR high > getvariable('high');
 
 -- ---- messages that count, and transfer markers (kpi-spec M1, M3) ----------------------------------------------
 CREATE TEMP VIEW stored AS
-SELECT {shop} AS shop, buyer_key, sent_at, message_class, {agent} AS agent, {exporter} AS exporter,
-  {transfer_from} AS transfer_from, {transfer_to} AS transfer_to, characters, kind != 0 OR characters > 0 AS visible,
+SELECT shop_key AS shop, buyer_key, sent_at, message_class, nullif(agent_key, 0) AS agent, nullif(exporter_key, 0) AS exporter,
+  nullif(transfer_from_key, 0) AS transfer_from, nullif(transfer_to_key, 0) AS transfer_to, characters, kind != 0 OR characters > 0 AS visible,
   (sent_at << 24) | (rank::BIGINT << 4)
     | CASE message_class WHEN 0 THEN 0 WHEN 5 THEN 2 ELSE 4 END AS pos,
   CASE message_class WHEN 0 THEN 0 WHEN 5 THEN 2 ELSE 1 END::TINYINT AS who
@@ -160,7 +160,7 @@ FROM events WHERE begins OR ends OR opens OR closes
 WINDOW w AS (PARTITION BY buyer_key, owner ORDER BY pos ROWS UNBOUNDED PRECEDING);
 
 CREATE TEMP TABLE data_ends AS
-SELECT {shop} AS shop, max(sent_at) AS data_end
+SELECT shop_key AS shop, max(sent_at) AS data_end
 FROM read_parquet(list_concat(getvariable('files'), getvariable('newest')), hive_partitioning = false) GROUP BY 1;
 
 CREATE TEMP TABLE sessions AS
@@ -288,8 +288,8 @@ WITH waiting AS (
   FROM turns LEFT JOIN reach USING (buyer_key)
   WHERE unfollowed AND day BETWEEN getvariable('first_day') AND getvariable('last_day')
 ), far AS (
-  SELECT {shop} AS shop, buyer_key, sent_at, message_class, {agent} AS agent, {exporter} AS exporter,
-    {transfer_from} AS transfer_from, {transfer_to} AS transfer_to, 0 AS characters, true AS visible,
+  SELECT shop_key AS shop, buyer_key, sent_at, message_class, nullif(agent_key, 0) AS agent, nullif(exporter_key, 0) AS exporter,
+    nullif(transfer_from_key, 0) AS transfer_from, nullif(transfer_to_key, 0) AS transfer_to, 0 AS characters, true AS visible,
     (sent_at << 24) | (rank::BIGINT << 4) | CASE message_class WHEN 0 THEN 0 WHEN 5 THEN 2 ELSE 4 END AS pos,
     CASE message_class WHEN 0 THEN 0 WHEN 5 THEN 2 ELSE 1 END::TINYINT AS who
   FROM read_parquet(list_concat(getvariable('files'), getvariable('later')), hive_partitioning = false)
@@ -412,17 +412,17 @@ FROM levels JOIN (SELECT shop, owner, sum(last_at - first_at) AS session_s FROM 
 GROUP BY ALL;
 
 CREATE TEMP TABLE of_autos AS
-SELECT {shop} AS shop, {agent} AS owner, count(*) AS auto_messages
+SELECT shop_key AS shop, nullif(agent_key, 0) AS owner, count(*) AS auto_messages
 FROM read_parquet(getvariable('files'), hive_partitioning = false)
 WHERE message_class = 3 AND sent_at // 86400 BETWEEN getvariable('first_day') AND getvariable('last_day')
 GROUP BY ALL;
 
 CREATE TEMP TABLE shops AS
-SELECT {shop} AS shop, any_value(shop) AS shop_name
+SELECT shop_key AS shop, any_value(shop) AS shop_name
 FROM read_parquet(getvariable('files'), hive_partitioning = false) GROUP BY 1;
 
 CREATE TEMP TABLE agents AS
-SELECT {agent} AS owner, any_value(agent) AS agent_name
+SELECT nullif(agent_key, 0) AS owner, any_value(agent) AS agent_name
 FROM read_parquet(getvariable('files'), hive_partitioning = false) WHERE agent IS NOT NULL GROUP BY 1;
 
 CREATE TEMP TABLE of_sales AS

@@ -19,8 +19,9 @@ from benchmarks.peers.inputs import DAY, Inputs, parsed
 from benchmarks.peers.pandas_sums import Facts, report
 
 THREAD = ["buyer_key", "owner"]
-NAMES = ("agent", "exporter", "transfer_from", "transfer_to")
-NONE = np.iinfo(np.int64).min  # no agent
+PLAIN = ("buyer_key", "sent_at", "rank", "message_class", "kind", "characters")
+KEYS = ("shop", "agent", "exporter", "transfer_from", "transfer_to")
+NONE = inputs.NOBODY  # no agent, and no position
 
 
 def run(given: Inputs) -> None:
@@ -44,36 +45,15 @@ def run(given: Inputs) -> None:
 
 
 class Months:
-    """The messages of the files. Agents and shops are integers: those of the store, else codes of the names."""
+    """The messages of the files. Agents and shops are the integer keys of the store."""
 
     def __init__(self, given: Inputs) -> None:
         self.given = given
-        self.keyed = given.column("agent") != "agent"
-        self.codes: dict[str, dict[str, int]] = {"agent": {}, "shop": {}}
 
     def read(self, files: list[str], rows: pc.Expression) -> pd.DataFrame:
         """Rows of the files as numbers."""
-        names = {name: self.given.column(name) for name in ("shop", *NAMES)}
-        plain = ["buyer_key", "sent_at", "rank", "message_class", "kind", "characters"]
-        as_codes = [] if self.keyed else list(names.values())
-        layout = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=as_codes))
-        table = ds.dataset(files, format=layout).to_table(columns=[*plain, *names.values()], filter=rows)
-        frame = {name: table.column(name).to_numpy() for name in plain}
-        for name, column in names.items():
-            frame[name] = self._numbers("shop" if name == "shop" else "agent", table.column(column))
-        return pd.DataFrame(frame)
-
-    def _numbers(self, kind: str, column: pa.ChunkedArray) -> np.ndarray:
-        if self.keyed:
-            return column.fill_null(NONE).to_numpy()
-        known, parts = self.codes[kind], [np.zeros(0, np.int64)]
-        for chunk in column.chunks:
-            if not isinstance(chunk, pa.DictionaryArray):
-                chunk = chunk.dictionary_encode()
-            new = [known.setdefault(name, len(known)) for name in chunk.dictionary.to_pylist()]
-            codes = np.array([*new, NONE], np.int64)
-            parts.append(codes[chunk.indices.fill_null(len(new)).to_numpy()])
-        return np.concatenate(parts)
+        columns = {name: pc.field(name) for name in PLAIN} | {name: pc.field(f"{name}_key") for name in KEYS}
+        return ds.dataset(files).to_table(columns=columns, filter=rows).to_pandas()
 
     def loaded(
         self, reach: pd.DataFrame
@@ -96,37 +76,25 @@ class Months:
             (everything["message_class"] == 3) & day.between(given.first_day, given.last_day)
         ]
         automatic = automatic.groupby(["shop", "agent"]).size().rename("auto_messages").reset_index()
-        shops, agents = self._names(given.messages)
+        shops, agents = self._names()
         return counting(everything), automatic.rename(columns={"agent": "owner"}), shops, agents, self._ends()
 
-    def _names(self, files: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        if self.keyed:
-            columns = [self.given.column("shop"), "shop", self.given.column("agent"), "agent"]
-            pairs = ds.dataset(files).to_table(columns=columns, filter=pc.field("agent").is_valid())
-            pairs = pairs.group_by(columns).aggregate([]).to_pandas()
-            pairs.columns = ["shop", "shop_name", "owner", "agent"]
-        else:
-            pairs = None
-        if pairs is not None:
-            return pairs[["shop", "shop_name"]].drop_duplicates(), pairs[["owner", "agent"]].drop_duplicates()
-        shops, agents = (
-            pd.Series(self.codes[kind]).rename_axis("name").reset_index(name="code")
-            for kind in ("shop", "agent")
-        )
-        return (
-            shops.rename(columns={"code": "shop", "name": "shop_name"}),
-            agents.rename(columns={"code": "owner", "name": "agent"}),
+    def _names(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        def pairs(key: str, name: str) -> pd.DataFrame:
+            layout = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=[name]))
+            table = ds.dataset(self.given.messages, format=layout).to_table(columns=[key, name])
+            return table.unify_dictionaries().group_by([key, name]).aggregate([]).to_pandas().dropna()
+
+        shops = pairs("shop_key", "shop").set_axis(["shop", "shop_name"], axis=1)
+        return shops.astype({"shop_name": str}), pairs("agent_key", "agent").set_axis(
+            ["owner", "agent"], axis=1
         )
 
     def _ends(self) -> pd.Series:
         files = list(dict.fromkeys([*self.given.messages, *self.given.newest]))
-        column = self.given.column("shop")
-        layout = ds.ParquetFileFormat(
-            read_options=ds.ParquetReadOptions(dictionary_columns=[] if self.keyed else [column])
-        )
-        found = ds.dataset(files, format=layout).to_table(columns=[column, "sent_at"])
-        shop = self._numbers("shop", found.column(column))
-        return pd.Series(found.column("sent_at").to_numpy()).groupby(shop).max()
+        found = ds.dataset(files).to_table(columns=["shop_key", "sent_at"])
+        found = found.group_by("shop_key").aggregate([("sent_at", "max")])
+        return found.to_pandas().set_index("shop_key")["sent_at_max"]
 
 
 def counting(messages: pd.DataFrame) -> pd.DataFrame:
@@ -213,12 +181,18 @@ def owners(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def last_before(markers: pd.DataFrame, spoken: pd.DataFrame, end: str, suffix: str) -> pd.DataFrame:
-    """``markers`` with the last event of the thread of the agent in column ``end``."""
-    right = spoken.rename(columns={"owner": end, "pos": f"pos{suffix}", "who": f"who{suffix}"})
-    return pd.merge_asof(
-        markers.sort_values("pos"), right.sort_values(f"pos{suffix}"), left_on="pos", right_on=f"pos{suffix}",
-        by=["buyer_key", end], allow_exact_matches=False,
+    """``markers`` with the row of ``spoken`` that is the last of the thread of the agent in column ``end``, -1 for
+    none, and whether his turn is open.
+    """
+    right = spoken.assign(row=np.arange(len(spoken))).rename(columns={"owner": end, "pos": "said"})
+    found = pd.merge_asof(
+        markers.sort_values("pos"), right[["buyer_key", end, "said", "row"]].sort_values("said"), left_on="pos",
+        right_on="said", by=["buyer_key", end], allow_exact_matches=False,
     )  # fmt: skip
+    row = found["row"].fillna(-1).astype(np.int64)
+    silence = found["sent_at"] - spoken["pos"].to_numpy()[row] // 2**24
+    is_open = (row >= 0) & (spoken["who"].to_numpy()[row] == 0) & (silence < inputs.MAX_WAIT)
+    return found.drop(columns=["said", "row"]).assign(**{f"row{suffix}": row, f"open{suffix}": is_open})
 
 
 def transfers(owned: pd.DataFrame) -> pd.DataFrame:
@@ -229,13 +203,11 @@ def transfers(owned: pd.DataFrame) -> pd.DataFrame:
     markers = markers[["shop", "buyer_key", "pos", "sent_at", "transfer_from", "transfer_to"]]
     spoken = owned.loc[(owned["who"] < 2) & (owned["owner"] != NONE), [*THREAD, "pos", "who"]]
 
-    def is_open(frame: pd.DataFrame, suffix: str) -> pd.Series:
-        silence = frame["sent_at"] - frame[f"pos{suffix}"] // 2**24
-        return (frame[f"who{suffix}"] == 0) & (silence < inputs.MAX_WAIT)
-
+    if markers.empty or spoken.empty:
+        return markers.head(0).assign(held=False, last_pos=0)
     here = last_before(markers, spoken, "transfer_from", "_from")
-    here = last_before(here[is_open(here, "_from")], spoken, "transfer_to", "_to")
-    here = here.assign(held=is_open(here, "_to"), last_pos=here["pos_from"].astype(np.int64))
+    here = last_before(here[here["open_from"]], spoken, "transfer_to", "_to")
+    here = here.assign(held=here["open_to"], last_pos=spoken["pos"].to_numpy()[here["row_from"]])
     key = ["buyer_key", "pos", "transfer_from", "transfer_to"]
     said = here[key].merge(spoken.rename(columns={"pos": "said", "who": "by"}), on="buyer_key")
     said = said[said["said"] < said["pos"]].sort_values([*key, "said"])
@@ -369,9 +341,7 @@ def peer_days(events: pd.DataFrame, turns: pd.DataFrame, sessions: pd.DataFrame)
         return np.bincount(turns.loc[which(turns), "unit"], minlength=size)[people["unit"]]
 
     long = sessions.loc[sessions["last_at"] - sessions["first_at"] > inputs.LONG_S, "unit"]
-    people["first_turn"] = (
-        turns.groupby("unit")["opened"].min().reindex(people["unit"]).fillna(-1).astype(np.int64)
-    )
+    people["first_turn"] = turns.groupby("unit")["opened"].min().reindex(people["unit"], fill_value=-1)
     people["slow"] = (
         of_turns(lambda t: (t["wait_s"] < 0) | (t["wait_s"] > inputs.SLOW_S)) >= inputs.SLOW_TIMES
     )
@@ -410,17 +380,20 @@ def credit(orders: pd.DataFrame, events: pd.DataFrame, people: pd.DataFrame) -> 
     staff = events[events["side"] == 1]
     staff = staff[staff["buyer_key"].isin(buyers)]
     eligible = staff[people["received"].reindex(staff["unit"]).to_numpy()]
-    eligible = eligible[[*THREAD, "pos"]].sort_values("pos")
+    # Where nothing is found merge_asof makes floats, which cannot hold a key: the row's place goes along instead.
+    eligible = eligible[[*THREAD, "pos"]].sort_values("pos").reset_index(drop=True)
+    agent = eligible["owner"].to_numpy()
+    places = eligible[["buyer_key", "pos"]].assign(at=eligible["pos"] // 2**24, place=eligible.index)
 
     def agent_at(instant: str) -> pd.Series:
         known = orders.loc[orders["joinable"] & (orders[instant] >= 0), ["buyer_key", instant]]
         known = known.assign(number=known.index, until=(known[instant] + 1) * 2**24).sort_values("until")
         found = pd.merge_asof(
-            known, eligible, left_on="until", right_on="pos", by="buyer_key", allow_exact_matches=False
+            known, places, left_on="until", right_on="pos", by="buyer_key", allow_exact_matches=False
         )
-        found = found[found[instant] - found["pos"] // 2**24 <= inputs.LOOKBACK_S]
-        agents = pd.Series(found["owner"].astype("Int64").to_numpy(), index=found["number"])
-        return agents.reindex(orders.index).fillna(NONE).astype(np.int64)
+        found = found[found[instant] - found["at"] <= inputs.LOOKBACK_S]
+        agents = pd.Series(agent[found["place"].astype(np.int64)], index=found["number"])
+        return agents.reindex(orders.index, fill_value=NONE)
 
     ordered, paid = agent_at("created_at"), agent_at("paid_at")
     return orders.assign(credited=ordered.where(ordered != NONE, paid))

@@ -13,7 +13,7 @@ from benchmarks.peers.inputs import DAY, Inputs
 
 THREAD = ["buyer_key", "owner"]
 ROW = ["shop", "owner"]
-NONE = np.iinfo(np.int64).min
+NONE = inputs.NOBODY
 
 
 @dataclass(frozen=True)
@@ -188,12 +188,13 @@ def _nights(turns: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     night = night.assign(due=due).sort_values("opened")
     waiting = night.loc[night["wait_s"] < 0, "buyer_key"].unique()
     answers = events.loc[(events["side"] == 1) & events["buyer_key"].isin(waiting), [*THREAD, "pos"]]
+    answers["answered_at"] = answers["pos"] // 2**24
     night = pd.merge_asof(
         night, answers.sort_values("pos"), left_on="opened", right_on="pos", by=THREAD, direction="forward",
         allow_exact_matches=False,
     )  # fmt: skip
     answered = night["wait_s"] >= 0
-    reply = (night["opened_at"] + night["wait_s"]).where(answered, night["pos"] // 2**24)
+    reply = (night["opened_at"] + night["wait_s"]).where(answered, night["answered_at"])
     known = reply.notna() | (night["data_end"] >= night["due"])
     night = night.assign(night_questions=1, night_answered=reply <= night["due"])[known]
     return night.groupby(ROW)[["night_questions", "night_answered"]].sum()

@@ -36,46 +36,14 @@ def run(given: Inputs) -> None:
 
 
 class Months:
-    """The messages of the files. Agents and shops are integers: those of the store, else codes of the names."""
+    """The messages of the files. Agents and shops are the integer keys of the store; null is nobody."""
 
     def __init__(self, given: Inputs) -> None:
         self.given = given
-        self.keyed = given.column("agent") != "agent"
         near = pl.scan_parquet(given.messages, hive_partitioning=False)
-        if self.keyed:
-            agent, shop = given.column("agent"), given.column("shop")
-            self.agents = (
-                near.filter(pl.col(agent).is_not_null())
-                .group_by(owner=agent)
-                .agg(agent=pl.col("agent").first())
-            ).collect()
-            self.shops = (
-                (near.group_by(code=shop).agg(shop=pl.col("shop").first()))
-                .collect()
-                .rename({"shop": "shop_name", "code": "shop"})
-            )
-            return
-        names = (
-            pl.concat([near.select(pl.col(c).alias("name").unique()) for c in NAMES])
-            .unique()
-            .drop_nulls()
-            .sort("name")
-        ).collect()["name"]
-        shops = (near.select(pl.col("shop").unique()).sort("shop")).collect()["shop"]
-        self.name_type, self.shop_type = pl.Enum(names), pl.Enum(shops)
-        self.agents = pl.DataFrame(
-            {"owner": range(len(names)), "agent": names}, schema_overrides={"owner": pl.UInt32}
-        )
-        self.shops = pl.DataFrame(
-            {"shop": range(len(shops)), "shop_name": shops}, schema_overrides={"shop": pl.UInt32}
-        )
-
-    def code(self, name: str) -> pl.Expr:
-        """A column of names as integers."""
-        if self.keyed:
-            return pl.col(self.given.column(name)).alias(name)
-        kind = self.shop_type if name == "shop" else self.name_type
-        return pl.col(name).cast(kind).to_physical().cast(pl.UInt32)
+        agents = near.group_by(owner="agent_key").agg(pl.col("agent").first())
+        shops = near.group_by(shop="shop_key").agg(shop_name=pl.col("shop").first())
+        self.agents, self.shops = pl.collect_all([agents, shops])
 
     def stored(self, files: list[str]) -> pl.LazyFrame:
         """Messages that count, and transfer markers."""
@@ -85,11 +53,14 @@ class Months:
             pl.scan_parquet(files, hive_partitioning=False)
             .filter(staff | message_class.is_in([0, 5]))
             .select(
-                self.code("shop"),
                 "buyer_key",
                 "sent_at",
-                *(self.code(name) for name in NAMES),
+                *(
+                    pl.when(pl.col(f"{name}_key") != inputs.NOBODY).then(f"{name}_key").alias(name)
+                    for name in NAMES
+                ),
                 "characters",
+                shop="shop_key",
                 visible=(pl.col("kind") != 0) | (pl.col("characters") > 0),
                 who=pl.when(staff).then(1).when(message_class == 5).then(2).otherwise(0).cast(pl.Int8),
                 pos=pl.col("sent_at") * 2**24
@@ -180,7 +151,7 @@ class Months:
         """The last second of each shop."""
         files = list(dict.fromkeys([*self.given.messages, *self.given.newest]))
         messages = pl.scan_parquet(files, hive_partitioning=False)
-        return (messages.group_by(self.code("shop")).agg(data_end=pl.col("sent_at").max())).collect()
+        return (messages.group_by(shop="shop_key").agg(data_end=pl.col("sent_at").max())).collect()
 
     def automatic(self) -> pl.DataFrame:
         """Automatic replies of the month per shop and agent."""
@@ -188,7 +159,7 @@ class Months:
         return (
             pl.scan_parquet(self.given.messages, hive_partitioning=False)
             .filter(pl.col("message_class") == 3, day.is_between(self.given.first_day, self.given.last_day))
-            .group_by(self.code("shop"), self.code("agent").alias("owner"))
+            .group_by(shop="shop_key", owner="agent_key")
             .agg(auto_messages=pl.len())
         ).collect()
 
