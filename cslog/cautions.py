@@ -11,9 +11,8 @@ from cslog import clock, roster
 from cslog.answer import Question
 from cslog.config import Config
 from cslog.metrics import BY_KEY, days_to_final
-from cslog.order_versions import fold_orders
+from cslog.partials import Merged
 from cslog.profile import Profile
-from cslog.schema import MessageClass
 from cslog.snapshot import Snapshot
 
 _MANY_INFERRED = 0.1
@@ -29,10 +28,11 @@ def of(
     ends: dict[str, int],
     frame: pl.DataFrame,
     keys: tuple[str, ...],
-    activity: pl.DataFrame,
+    merged: Merged,
+    orders: pl.DataFrame,
 ) -> Iterable[str]:
     """Warnings of one report, a line each. ``chats``: last message second per shop; ``ends``: of the shops asked
-    for; ``frame``: the finished rows; ``activity``: by_shop, agent, day of staff messages (cslog.partials).
+    for; ``frame``: the finished rows, of the sums ``merged``; ``orders``: those that can matter to the period.
     """
     period = question.period
     if clock.date_of(period.first_day) < profile.valid_from:
@@ -43,13 +43,10 @@ def of(
         yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
     low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
     high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
-    yield from _absent(question, config, activity)
-    yield from _inferred(snapshot, ends, low, high)
-    everything = fold_orders(
-        snapshot.order_versions().filter(pl.col("shop").is_in(sorted(ends))), question.as_of
-    )
-    orders = everything.filter(pl.col("paid_at").is_between(low, high, closed="left"))
-    yield from _older_orders(everything, ends, high)
+    yield from _absent(question, config, merged.activity)
+    yield from _inferred(merged.owners)
+    orders = orders.filter(pl.col("paid_at").is_between(low, high, closed="left"))
+    yield from _older_orders(snapshot, question.as_of, ends, high)
     masked = orders.filter(~pl.col("joinable")).height
     if masked:
         yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
@@ -119,16 +116,13 @@ def _gaps(days: set[int]) -> list[int]:
     ]
 
 
-def _inferred(snapshot: Snapshot, ends: dict[str, int], low: int, high: int) -> Iterable[str]:
-    """Shops in which many buyer messages had their agent inferred (kpi-spec I3)."""
+def _inferred(owners: pl.DataFrame) -> Iterable[str]:
+    """Shops in which many buyer messages had their agent inferred (kpi-spec I3). ``owners``: as in Merged."""
     shares = (
-        snapshot.messages(low, high - 1, ["shop", "message_class", "agent"])
-        .filter(pl.col("shop").is_in(sorted(ends)), pl.col("message_class") == int(MessageClass.BUYER))
-        .group_by("shop")
-        .agg(share=pl.col("agent").is_null().mean())
+        owners.filter(pl.col("asked") > 0)
+        .select("shop", share=pl.col("inferred") / pl.col("asked"))
         .filter(pl.col("share") > _MANY_INFERRED)
         .sort("shop")
-        .collect()
     )
     for shop, share in shares.iter_rows():
         yield (
@@ -137,10 +131,18 @@ def _inferred(snapshot: Snapshot, ends: dict[str, int], low: int, high: int) -> 
         )
 
 
-def _older_orders(orders: pl.DataFrame, ends: dict[str, int], period_end: int) -> Iterable[str]:
+def _older_orders(
+    snapshot: Snapshot, as_of: int | None, ends: dict[str, int], period_end: int
+) -> Iterable[str]:
     """A shop whose orders end long before its chats: the export is older, conversion would be too low."""
-    newest = orders.group_by("shop").agg(
-        pl.max_horizontal(pl.col("created_at").max(), pl.col("paid_at").max())
+    known = 2**62 if as_of is None else as_of
+    paid = pl.col("paid_at")
+    newest = (
+        snapshot.order_versions()
+        .filter(pl.col("shop").is_in(sorted(ends)), pl.col("created_at") <= known)
+        .group_by("shop")
+        .agg(pl.max_horizontal(pl.col("created_at").max(), paid.filter(paid <= known).max()))
+        .collect()
     )
     for shop, last in newest.sort("shop").iter_rows():
         if last + 2 * clock.DAY_SECONDS < min(ends[shop], period_end):

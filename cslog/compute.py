@@ -20,7 +20,6 @@ from cslog.clock import DAY_SECONDS
 from cslog.facts import NUMBERS, Facts, Orders
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.rules import message_columns
-from cslog.flags import TURN
 from cslog.order_versions import fold_orders
 from cslog.partials import Partial
 from cslog.snapshot import Snapshot
@@ -68,6 +67,11 @@ def extensions_of(task: Task, shifts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def orders_of(task: Task) -> pl.DataFrame:
+    """Orders of all buyers that can matter to the task's period, as in facts.Orders."""
+    return _Loader(task).all_orders().frame
+
+
 def facts_of(task: Task) -> Facts:
     """The facts of one task; those outside the period serve as context and are not to be counted."""
     loader = _Loader(task)
@@ -75,7 +79,7 @@ def facts_of(task: Task) -> Facts:
     reach = loader.reach(orders)
     messages = loader.messages(reach)
     facts = facts_module.compute(messages, orders, task.circumstances)
-    return loader.with_late_answers(facts, messages, reach)
+    return loader.with_late_answers(facts, reach)
 
 
 @functools.lru_cache(maxsize=2)
@@ -136,13 +140,17 @@ class _Loader:
         self._columns = [*NUMBERS, *further, *self._rules]
         self._last = max(task.circumstances.data_ends.values(), default=0)
 
-    def orders(self) -> Orders:
-        """The task's orders that can matter to the period."""
+    def all_orders(self) -> Orders:
+        """The orders of all buyers that can matter to the period."""
         task, profile = self._task, self._task.circumstances.profile
         oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
         created_before = self._end + profile.order_days * DAY_SECONDS
-        everybody = _orders(task.folder, task.version, task.circumstances, task.as_of, oldest, created_before)
-        orders = everybody.between(task.low_key, task.high_key)
+        return _orders(task.folder, task.version, task.circumstances, task.as_of, oldest, created_before)
+
+    def orders(self) -> Orders:
+        """The task's share of them."""
+        task = self._task
+        orders = self.all_orders().between(task.low_key, task.high_key)
         return orders if task.buyers is None else orders.where(np.isin(orders.buyer_key, task.buyers))
 
     def reach(self, orders: Orders) -> pl.DataFrame:
@@ -180,48 +188,27 @@ class _Loader:
             ]
         return pl.concat(parts).collect()
 
-    def with_late_answers(self, facts: Facts, messages: pl.DataFrame, reach: pl.DataFrame) -> Facts:
+    def with_late_answers(self, facts: Facts, reach: pl.DataFrame) -> Facts:
         """Lateness of turns where the next message of the thread lies beyond what was loaded."""
-        period, walked = self._task.split.period, facts.walked
         if self._last <= self._high:
             return facts
-        turns = walked.turns
-        day = walked.peer_days.day[turns.peer_day]
-        waiting = facts.judged.flags & TURN["unfollowed"] != 0
-        waiting &= (day >= period.first_day) & (day <= period.last_day)
-        asked = np.flatnonzero(waiting)
-        if not asked.size:
+        waiting = facts.unfollowed_turns(self._task.split.period)
+        people = waiting.select("buyer_key").unique().join(reach, on="buyer_key", how="left")
+        loaded = people.select(
+            "buyer_key", pl.max_horizontal(pl.col("high").fill_null(self._high), self._high)
+        )
+        beyond = self._between(self._high + 1, self._last).select("buyer_key", "sent_at")
+        back = loaded.lazy().join(beyond, on="buyer_key").filter(pl.col("sent_at") > pl.col("high"))
+        came_back = back.select("buyer_key", "high").unique().collect()
+        if came_back.is_empty():
             return facts
-        thread = turns.thread[asked]
-        turn = pl.DataFrame(
-            {
-                "turn": asked,
-                "buyer_key": facts.rows.gathered.buyer_key[walked.thread_buyer[thread]],
-                "agent": walked.thread_agent[thread],
-                "open_at": turns.opened[asked],
-            }
+        # From the period's end on: a run of messages that no silence ends does not last for days.
+        later = self._between(self._end, self._last).join(
+            came_back.lazy(), on="buyer_key", how="semi", maintain_order="left"
         )
-        people = turn.select("buyer_key").unique()
-        loaded = people.join(reach.select("buyer_key", "high"), on="buyer_key", how="left").with_columns(
-            pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high)).alias("high")
+        return facts_module.with_later_messages(
+            facts, waiting.join(came_back, on="buyer_key"), later.collect()
         )
-        later = (
-            self._between(self._high + 1, self._last)
-            .join(loaded.lazy(), on="buyer_key", maintain_order="left")
-            .filter(pl.col("sent_at") > pl.col("high"))
-            .select(self._columns)
-            .collect()
-        )
-        if later.is_empty():
-            return facts
-        known = messages.join(people, on="buyer_key", how="semi", maintain_order="left")
-        nothing = facts.credited.orders.between(1, 0)
-        whole = facts_module.compute(pl.concat([known, later]), nothing, self._task.circumstances)
-        found = _late_turns(whole).join(turn, on=["buyer_key", "agent", "open_at"])
-        late, flags = facts.judged.late.copy(), facts.judged.flags.copy()
-        late[found["turn"].to_numpy()] = found["late"].to_numpy()
-        flags[found["turn"].to_numpy()] |= TURN["late"]
-        return replace(facts, judged=replace(facts.judged, flags=flags, late=late))
 
     def _between(self, low: int, high: int) -> pl.LazyFrame:
         task = self._task
@@ -240,19 +227,3 @@ class _Loader:
         if task.buyers is not None:
             read = read.filter(pl.col("buyer_key").is_in(list(task.buyers)))
         return read.with_columns(**rules).select(self._columns) if rules else read.select(self._columns)
-
-
-def _late_turns(facts: Facts) -> pl.DataFrame:
-    """buyer_key, agent (code), open_at and late of the unanswered turns that the agent answered later."""
-    # An answered turn may open in the same second; of the unanswered ones only one can.
-    turns, walked = facts.walked.turns, facts.walked
-    found = np.flatnonzero(facts.judged.late >= 0)
-    thread = turns.thread[found]
-    return pl.DataFrame(
-        {
-            "buyer_key": facts.rows.gathered.buyer_key[walked.thread_buyer[thread]],
-            "agent": walked.thread_agent[thread],
-            "open_at": turns.opened[found],
-            "late": facts.judged.late[found],
-        }
-    ).unique(["buyer_key", "agent", "open_at"])

@@ -25,7 +25,7 @@ from cslog.snapshot import Snapshot
 from cslog.split import Split
 from cslog.store import Store
 
-_MESSAGES_PER_TASK = 4_000_000
+_MESSAGES_PER_TASK = 1_500_000  # bounds the memory of a report, whatever its month holds
 _SMALL = 500_000  # below this a second thread costs more than it brings
 
 
@@ -57,7 +57,18 @@ def report(
             as_of=min(ends.values(), default=question.as_of),
             config_hash=config.hash(profile),
             warnings=tuple(
-                cautions.of(question, snapshot, profile, config, chats, ends, frame, keys, merged.activity)
+                cautions.of(
+                    question,
+                    snapshot,
+                    profile,
+                    config,
+                    chats,
+                    ends,
+                    frame,
+                    keys,
+                    merged,
+                    compute.orders_of(tasks[0]),
+                )
             ),
             frame=_labelled(frame, split, keys),
         )
@@ -89,8 +100,8 @@ def plan(
     tasks = list(_tasks(question, snapshot, split, circumstances))
     if profile.clock != "shift":
         return tasks
-    duty = _duty(tasks, snapshot, ends, config)
-    return [replace(task, circumstances=replace(circumstances, duty=duty)) for task in tasks]
+    rostered = replace(circumstances, duty=_duty(tasks, snapshot, ends, config))
+    return [replace(task, circumstances=rostered) for task in tasks]
 
 
 def _names(snapshot: Snapshot, ends: dict[str, int], config: Config, as_of: int | None) -> Names:
@@ -181,12 +192,12 @@ def _wanted_shops(question: Question, config: Config, known: Iterable[str]) -> s
 def _tasks(
     question: Question, snapshot: Snapshot, split: Split, circumstances: Circumstances
 ) -> Iterable[Task]:
-    """Tasks over equal ranges of the 64-bit buyer keys; hashes are uniform, so the ranges weigh the same."""
+    """Tasks over ranges of the buyer keys that weigh about the same."""
     first = split.period.first_day * clock.DAY_SECONDS
     last = (split.period.last_day + 1) * clock.DAY_SECONDS
     messages = snapshot.count(first, last)
     count = max(1 if messages < _SMALL else 2, -(-messages // _MESSAGES_PER_TASK))
-    bounds = [-(2**63) + (2**64 * i) // count for i in range(count + 1)]
+    bounds = snapshot.cuts(first, last, count)
     for low, high in itertools.pairwise(bounds):
         yield Task(
             folder=str(snapshot.folder),

@@ -25,6 +25,12 @@ ORDER_COLUMNS = [
 """Columns of folded orders that facts need."""
 
 
+_DECIDE = (
+    "buyer", "buyer_key", "joinable", "created_at", "paid_at", "state", "refund_cents", "shipped_at", "content_key",
+)  # fmt: skip
+"""Columns that decide which version is the current one, and what stays known."""
+
+
 def fold_orders(
     versions: pl.LazyFrame, as_of: int | None, columns: Sequence[str] = ORDER_COLUMNS
 ) -> pl.DataFrame:
@@ -40,13 +46,27 @@ def fold_orders(
         versions = versions.filter(pl.col("created_at") <= as_of).with_columns(
             paid_at=pl.when(paid <= as_of).then(paid)
         )
+    needed = dict.fromkeys([*order, *_DECIDE, *columns])
+    whole = versions.select(list(needed)).collect()
+    repeated = whole.select(pl.struct(order).is_duplicated()).to_series()
+    current = whole.filter(~repeated)
+    if repeated.any():
+        current = pl.concat([current, _current(whole.filter(repeated), order)])
+    if as_of is not None:
+        shipped = pl.col("shipped_at")
+        current = current.with_columns(shipped_at=pl.when(shipped <= as_of).then(shipped))
+    return current.select(columns)
+
+
+def _current(versions: pl.DataFrame, order: list[str]) -> pl.DataFrame:
+    """One row per order out of several versions of each."""
     known = versions.group_by(order).agg(
         first_created=pl.col("created_at").min(),
         first_paid=pl.col("paid_at").min(),
         clear_buyer=pl.col("buyer").filter("joinable").min(),
         clear_key=pl.col("buyer_key").filter("joinable").sort_by(pl.col("buyer").filter("joinable")).first(),
     )
-    current = (
+    return (
         versions.sort(
             pl.col("state"),
             pl.col("refund_cents").fill_null(0),
@@ -62,8 +82,5 @@ def fold_orders(
             buyer_key=pl.coalesce("clear_key", "buyer_key"),
             joinable=pl.col("clear_key").is_not_null(),
         )
+        .select(versions.columns)
     )
-    if as_of is not None:
-        shipped = pl.col("shipped_at")
-        current = current.with_columns(shipped_at=pl.when(shipped <= as_of).then(shipped))
-    return current.select(columns).collect()

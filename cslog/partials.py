@@ -33,19 +33,21 @@ AGENT_MEANS = ("cost_s", "turns_in_mean", "first_wait_s", "first_turns")
 class Partial:
     """Sums over some buyers; rows of the report as numbers of ``keys`` (RowKeys).
 
-    sums: key + one Int64 column per measure · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
+    sums: by fact, key + one Int64 column per measure · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
     spans: key of the staff, day, first_at, last_at of sessions · activity: key, agent (code), day, first_at,
     last_at of valid staff messages · means: key, agent, AGENT_MEANS, where rows are not split by agent · totals:
-    key of shop and time, paid_cents of the shop.
+    key of shop and time, paid_cents of the shop · owners: shop (code), asked (buyer messages of the period), inferred
+    (those whose agent no export states).
     """
 
     keys: RowKeys
-    sums: pl.DataFrame
+    sums: dict[str, pl.DataFrame]
     waits: pl.DataFrame
     spans: pl.DataFrame
     activity: pl.DataFrame
     means: pl.DataFrame
     totals: pl.DataFrame
+    owners: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Merged:
 
     sums, waits, means, totals as in Partial with key columns (Split.keys, time_keys) in place of the key, the agent
     by name · activity: key columns, agent, day, first_at, last_at · concurrency: staff keys, day, hour_at (first
-    second of an hour), max_concurrent, chat_seconds, busy_seconds.
+    second of an hour), max_concurrent, chat_seconds, busy_seconds · owners: shop by name, asked, inferred.
     """
 
     sums: pl.DataFrame
@@ -63,6 +65,7 @@ class Merged:
     activity: pl.DataFrame
     means: pl.DataFrame
     totals: pl.DataFrame
+    owners: pl.DataFrame
 
 
 def partial_of(
@@ -73,7 +76,7 @@ def partial_of(
     """
     keys = RowKeys(split, facts.circumstances.names)
     counted = Counted(facts, keys, agents)
-    tables: list[pl.DataFrame] = []
+    by_fact: dict[str, pl.DataFrame] = {}
     found: dict[str, pl.DataFrame] = {}
     for fact in FACTS:
         names = [
@@ -85,7 +88,7 @@ def partial_of(
             continue
         table = counted.table(fact)
         codes, rows = sums.intern(counted.rows(fact, table))
-        tables.append(_sums(table, codes, rows, names, facts))
+        by_fact[fact] = _sums(table, codes, rows, names, facts)
         if fact == "turns":
             found["waits"] = _waits(table, codes, rows)
             found["means"] = _means(table, codes, rows, split, len(keys.names.accounts))
@@ -93,17 +96,19 @@ def partial_of(
             found["spans"] = _spans(table, keys, codes)
         elif fact == "messages":
             found["activity"] = _activity(table, codes, rows, keys)
-    totals = tables.pop()  # paid
-    return Partial(keys=keys, sums=_added(tables, ["key"]), totals=totals, **found)
+    totals = by_fact.pop("paid")
+    return Partial(keys=keys, sums=by_fact, totals=totals, owners=_owners(facts, split), **found)
 
 
 def added(partials: Sequence[Partial]) -> Partial:
     """One partial out of several over disjoint buyers."""
-    names = [field.name for field in fields(Partial) if field.name != "keys"]
+    names = [field.name for field in fields(Partial) if field.name not in ("keys", "sums")]
     column = {name: [getattr(partial, name) for partial in partials] for name in names}
     return Partial(
         keys=partials[0].keys,
-        sums=_added(column["sums"], ["key"]),
+        sums={
+            fact: _added([partial.sums[fact] for partial in partials], ["key"]) for fact in partials[0].sums
+        },
         waits=_added(column["waits"], ["key", "wait_s"]),
         spans=pl.concat(column["spans"]),
         activity=pl.concat(column["activity"])
@@ -111,6 +116,7 @@ def added(partials: Sequence[Partial]) -> Partial:
         .agg(pl.col("first_at").min(), pl.col("last_at").max()),
         means=_added(column["means"], ["key", "agent"]),
         totals=_added(column["totals"], ["key"]),
+        owners=_added(column["owners"], ["shop"]),
     )
 
 
@@ -126,12 +132,13 @@ def merge(partials: Sequence[Partial], split: Split) -> Merged:
         return columns.hstack(frame.drop("key"))
 
     return Merged(
-        sums=named(whole.sums),
+        sums=named(_added(list(whole.sums.values()), ["key"])),
         waits=named(whole.waits),
         concurrency=named(_swept(whole.spans, split), keys.without_time()),
         activity=named(whole.activity),
         means=named(whole.means),
         totals=named(whole.totals, keys.without_staff()),
+        owners=whole.owners.with_columns(shop=keys.names.shop_names(whole.owners["shop"].to_numpy())),
     )
 
 
@@ -157,7 +164,9 @@ def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], f
         if measure.once_per:
             columns[name] = _distinct(table, codes, rows.size, name, facts)
         elif measure.greatest:
-            columns[name] = sums.greatest_values(codes, table.flags, measure.mask, table.day, rows.size)
+            some = np.where(table.flags & measure.mask == measure.mask, codes, np.int32(-1))
+            least, greatest = sums.extremes(some, table.day, table.day, rows.size)
+            columns[name] = np.where(least <= greatest, greatest, np.int64(-1))
         elif measure.value:
             values = table.values[measure.value]
             columns[name] = sums.add_values(codes, table.flags, measure.mask, values, rows.size)
@@ -184,21 +193,17 @@ def _distinct(table: Table, codes: np.ndarray, number: int, name: str, facts: Fa
 
 def _waits(turns: Table, codes: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
     """Histograms of what the mean counts (turns) and of first responses (first)."""
-    histograms = []
-    for name, need, value in (("turns", "in_mean", "cost_s"), ("first", "first_answered", "wait_s")):
-        pairs = sums.pairs(codes, turns.flags, TURN["counted"] | TURN[need], turns.values[value])
-        places, distinct = sums.intern(pairs)
-        histograms.append(
-            pl.DataFrame(
-                {
-                    "key": rows[distinct >> 32],
-                    "wait_s": distinct & 0xFFFFFFFF,
-                    name: sums.count_codes(places, distinct.size),
-                }
-            )
-        )
-    return _added([pl.concat(histograms, how="diagonal").with_columns(pl.col("turns", "first").fill_null(0))],
-                  ["key", "wait_s"])  # fmt: skip
+    pairs, counts = [], []
+    for need, value in (("in_mean", "cost_s"), ("first_answered", "wait_s")):
+        needs = TURN["counted"] | TURN[need]
+        some = np.flatnonzero((turns.flags & needs == needs) & (codes >= 0))
+        pairs.append((codes[some].astype(np.int64) << 32) | turns.values[value][some])
+    places, distinct = sums.intern(np.concatenate(pairs))
+    for part in (places[: pairs[0].size], places[pairs[0].size :]):
+        counts.append(np.bincount(part, minlength=distinct.size))
+    return pl.DataFrame(
+        {"key": rows[distinct >> 32], "wait_s": distinct & 0xFFFFFFFF, "turns": counts[0], "first": counts[1]}
+    )
 
 
 def _means(turns: Table, codes: np.ndarray, rows: np.ndarray, split: Split, accounts: int) -> pl.DataFrame:
@@ -246,6 +251,19 @@ def _activity(messages: Table, codes: np.ndarray, rows: np.ndarray, keys: RowKey
     return pl.DataFrame(
         {"key": rows[code], "agent": agent - 1, "day": day + first_day, "first_at": first, "last_at": last}
     )
+
+
+def _owners(facts: Facts, split: Split) -> pl.DataFrame:
+    """Buyer messages of the period per shop, and for how many of them the agent is inferred (kpi-spec I3)."""
+    rows = facts.rows.gathered
+    begin = split.period.first_day * DAY_SECONDS + split.day_cut_s
+    asked = (rows.who == 0) & (rows.at >= begin) & (rows.at < begin + len(split.period.days) * DAY_SECONDS)
+    columns: dict[str, np.ndarray] = {"shop": np.arange(len(facts.circumstances.names.shops))}
+    for name, counted in (("asked", asked), ("inferred", asked & (rows.agent < 0))):
+        until = np.concatenate([[0], np.cumsum(counted)])
+        of_buyers = until[rows.starts[1:]] - until[rows.starts[:-1]]
+        columns[name] = np.bincount(rows.shop, of_buyers, columns["shop"].size).astype(np.int64)
+    return pl.DataFrame(columns)
 
 
 def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,6 +127,27 @@ class Snapshot:
         """At most how many messages were sent between the two seconds, by what is noted of the files."""
         months = clock.months_between(first_at, last_at)
         return sum(part.rows for part in self._meeting({"sent_at": (first_at, last_at)}, months))
+
+    def cuts(self, first_at: int, last_at: int, count: int) -> list[int]:
+        """Ascending keys, from the least to one past the greatest, that divide the buyers into about ``count`` ranges
+        of as many messages between the two seconds. A compacted month is cut where its files are.
+        """
+        parts = self._meeting({"sent_at": (first_at, last_at)}, clock.months_between(first_at, last_at))
+        months = {part.partition for part in parts}
+        largest = max(months, key=lambda m: sum(p.rows for p in parts if p.partition == m), default=None)
+        run = sorted(
+            (part for part in parts if part.partition == largest), key=lambda part: part.bounds["buyer_key"]
+        )
+        if len(run) < count or not is_one_run(run):
+            return [-(2**63) + (2**64 * i) // count for i in range(count + 1)]  # keys are uniform
+        share = -(-sum(part.rows for part in run) // count)
+        inner, rows = [], 0
+        for part, following in itertools.pairwise(run):
+            rows += part.rows
+            if rows >= share:
+                inner.append(following.bounds["buyer_key"][0])
+                rows = 0
+        return [-(2**63), *inner, 2**63]
 
     def _meeting(self, limits: dict[str, tuple[int, int]], months: list[str]) -> list[Part]:
         """Files of messages that may hold any within all ``limits``."""
@@ -293,6 +315,13 @@ class Snapshot:
         if table not in self._opened:
             self._opened[table] = Table(self.folder / table, LAYOUTS[table], self.versions[table])
         return self._opened[table]
+
+
+def is_one_run(parts: list[Part]) -> bool:
+    """Whether the files of a month follow one another by buyer, and none refines another."""
+    spans = sorted(part.bounds["buyer_key"] for part in parts)
+    follow = all(before[1] < after[0] for before, after in itertools.pairwise(spans))
+    return follow and not any(_refines(part) for part in parts)
 
 
 def _refines(part: Part) -> bool:

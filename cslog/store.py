@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from cslog import clock, copies, keys, schema, tables
 from cslog.errors import StoreError, UsageError
-from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot
+from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, is_one_run
 from cslog.tables import Part, Table
 
 SCHEMA_VERSION = 3
@@ -242,7 +242,7 @@ class Writer:
         for part in self._table("messages").parts:
             months.setdefault(part.partition or "", []).append(part)
         outdated = self._named.store_version > 0 and not self._named.is_current(SCHEMA_VERSION)
-        scattered = {m: parts for m, parts in months.items() if outdated or not _is_one_run(parts)}
+        scattered = {m: parts for m, parts in months.items() if outdated or not is_one_run(parts)}
         for done, (month, parts) in enumerate(sorted(scattered.items())):
             on_done(done, len(scattered))
             table = self._table("messages")
@@ -314,14 +314,6 @@ def _files_of(messages: pl.DataFrame) -> list[pl.DataFrame]:
         for month in ordered.partition_by("month", maintain_order=True)
         for begin in range(0, month.height, _ROWS_PER_FILE)
     ]
-
-
-def _is_one_run(parts: list[Part]) -> bool:
-    """Whether the files of a month follow one another by buyer, and none refines another."""
-    if any(part.path.name.startswith(f"{REFINEMENTS}-") for part in parts):
-        return False
-    spans = sorted(part.bounds["buyer_key"] for part in parts)
-    return all(before[1] < after[0] for before, after in itertools.pairwise(spans))
 
 
 def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:

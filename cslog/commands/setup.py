@@ -41,4 +41,6 @@ def demo(session: Session) -> None:
 @app.command(hidden=True)
 def warm() -> None:
     """Compile the kernels now, so that the first report does not wait for it."""
-    from cslog.kernels import attribution, concurrency, owners, threads  # noqa: F401  (importing compiles)
+    from cslog import kernels
+
+    kernels.compile_all()

@@ -7,20 +7,20 @@ facts of disjoint sets of buyers can be computed anywhere and put together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
+from cslog.clock import Period
 from cslog.facts import frames, peer_days, rules
 from cslog.facts.arrays import NUMBERS, Orders, Rows, rows_of
 from cslog.facts.circumstances import Circumstances
-from cslog.facts.credit import Credited, credit, orders_of, outcomes
+from cslog.facts.credit import Credited, credit_orders, orders_of, outcomes
 from cslog.facts.duty import DutyArrays
 from cslog.facts.walk import Walked, walk
-from cslog.flags import LEVELS, MESSAGE, PEER_DAY
-from cslog.kernels import peer_days as peer_day_kernels
+from cslog.flags import LEVELS, MESSAGE, PEER_DAY, TURN
 from cslog.kernels import threads
 from cslog.kernels import turns as turn_kernels
 
@@ -56,6 +56,23 @@ class Facts:
     def consulted(self) -> np.ndarray:
         """1 per peer-day that is received or unreplied; int8."""
         return _consulted(self.peer_day_flags)
+
+    def unfollowed_turns(self, period: Period) -> pl.DataFrame:
+        """Unanswered turns of the period of which no further message is known: turn, buyer_key, agent (code), open_at."""
+        turns, walked = self.walked.turns, self.walked
+        day = walked.peer_days.day[turns.peer_day]
+        waiting = self.judged.flags & TURN["unfollowed"] != 0
+        waiting &= (day >= period.first_day) & (day <= period.last_day)
+        turn = np.flatnonzero(waiting)
+        thread = turns.thread[turn]
+        return pl.DataFrame(
+            {
+                "turn": turn,
+                "buyer_key": self.rows.gathered.buyer_key[walked.thread_buyer[thread]],
+                "agent": walked.thread_agent[thread],
+                "open_at": turns.opened[turn],
+            }
+        )
 
     def message_flags(self, by_staff: np.ndarray, peer_day: np.ndarray | None = None) -> np.ndarray:
         """cslog.flags.MESSAGE of each peer-day, or of messages in ``peer_day``; int64."""
@@ -128,13 +145,39 @@ def compute(messages: pl.DataFrame, orders: Orders, circumstances: Circumstances
     rows = rows_of(messages, orders, circumstances.names, profile)
     walked = walk(rows, circumstances, every_event=_asks_for_events(circumstances))
     flags, filtered_by = peer_days.flags_and_filters(walked, rows, circumstances)
-    judged = _judged(walked, flags, circumstances)
-    flags = peer_day_kernels.add_turns(
-        flags, walked.turns.peer_day, judged.flags, judged.wait, profile.slow_s, profile.slow_times
-    )
-    credited = credit(walked, rows, orders, flags & PEER_DAY["received"] != 0, circumstances)
+    judged, flags = _judged(walked, flags, circumstances)
+    credited = credit_orders(walked, rows, orders, flags & PEER_DAY["received"] != 0, circumstances)
     flags = outcomes(walked, flags, credited, profile)
     return Facts(circumstances, rows, walked, judged, flags, filtered_by, credited)
+
+
+def with_later_messages(facts: Facts, waiting: pl.DataFrame, messages: pl.DataFrame) -> Facts:
+    """``facts`` with the lateness of ``waiting`` turns (unfollowed_turns, and high: until when the buyer's messages
+    are known) by the ``messages`` of their buyers since the end of the period.
+    """
+    circumstances = facts.circumstances
+    nothing = facts.credited.orders.between(1, 0)
+    rows = rows_of(messages, nothing, circumstances.names, circumstances.profile)
+    walked = walk(rows, circumstances, every_event=False)
+    buyer = np.searchsorted(rows.gathered.buyer_key, waiting["buyer_key"].to_numpy())
+    from cslog.kernels import returns
+
+    following = returns.staff_after(
+        buyer,
+        np.ascontiguousarray(waiting["agent"].to_numpy(), dtype=np.int32),
+        np.ascontiguousarray(waiting["high"].to_numpy(), dtype=np.int64),
+        walked.buyer_threads,
+        walked.thread_agent,
+        walked.thread_events,
+        walked.event_at,
+        walked.event_type,
+    )
+    answered = following >= 0
+    turn = waiting["turn"].to_numpy()[answered]
+    late, flags = facts.judged.late.copy(), facts.judged.flags.copy()
+    late[turn] = following[answered] - waiting["open_at"].to_numpy()[answered]
+    flags[turn] |= TURN["late"]
+    return replace(facts, judged=replace(facts.judged, flags=flags, late=late))
 
 
 def _asks_for_events(circumstances: Circumstances) -> bool:
@@ -146,7 +189,10 @@ def _consulted(flags: np.ndarray) -> np.ndarray:
     return (flags & (PEER_DAY["received"] | PEER_DAY["unreplied"]) != 0).astype(np.int8)
 
 
-def _judged(walked: Walked, peer_day_flags: np.ndarray, circumstances: Circumstances) -> Judged:
+def _judged(
+    walked: Walked, peer_day_flags: np.ndarray, circumstances: Circumstances
+) -> tuple[Judged, np.ndarray]:
+    """The turns, and the flags of peer-days with what turns say of them."""
     profile, turns = circumstances.profile, walked.turns
     worked_open, worked_reply = turns.opened, turns.reply
     if circumstances.duty is not None:
@@ -156,26 +202,27 @@ def _judged(walked: Walked, peer_day_flags: np.ndarray, circumstances: Circumsta
     window_at = turns.opened
     if profile.window_of == "session":
         window_at = walked.sessions.first[turns.session]
-    return Judged(
-        *turn_kernels.judge_turns(
-            turns.opened,
-            turns.reply,
-            turns.late,
-            turns.following,
-            window_at,
-            turns.first,
-            turns.started_by,
-            worked_open,
-            worked_reply,
-            _consulted(peer_day_flags),
-            turns.peer_day,
-            turns.thread,
-            walked.thread_end,
-            *profile.hours,
-            *profile.night,
-            profile.night_due_s,
-            profile.cap_s,
-            profile.unanswered_s,
-            profile.first_response == "any",
-        )
+    *of_turns, flags = turn_kernels.judge_turns(
+        turns.opened,
+        turns.reply,
+        turns.late,
+        turns.following,
+        window_at,
+        turns.first,
+        turns.started_by,
+        worked_open,
+        worked_reply,
+        peer_day_flags,
+        turns.peer_day,
+        turns.thread,
+        walked.thread_end,
+        *profile.hours,
+        *profile.night,
+        profile.night_due_s,
+        profile.cap_s,
+        profile.unanswered_s,
+        profile.first_response == "any",
+        profile.slow_s,
+        profile.slow_times,
     )
+    return Judged(*of_turns), flags

@@ -45,8 +45,8 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
     ordering = orders.where(orders.joinable)
     first = np.ones(ordering.buyer_key.size, bool)
     first[1:] = ordering.buyer_key[1:] != ordering.buyer_key[:-1]
-    found = gather.gather_buyers(
-        gather.runs_of(buyer_key),
+    found = gather.gather_buyers(  # type: ignore[call-arg]  # the stars hold as many as are missing
+        _runs(buyer_key),
         buyer_key,
         array(messages, "sent_at", np.int64),
         array(messages, "rank", np.int32),
@@ -63,6 +63,12 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
         ordering.shop[first],
     )
     return Rows(messages, gather.Gathered(*found))
+
+
+def _runs(buyer_key: np.ndarray) -> np.ndarray:
+    """Offsets of the maximal runs of ascending keys."""
+    descents = np.flatnonzero(buyer_key[1:] < buyer_key[:-1]) + 1
+    return np.concatenate([[0], descents, [buyer_key.size]]).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,24 @@ from cslog.credit_rules import credited_under
 from cslog.facts.arrays import Orders, Rows, array, instants
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.walk import Walked
-from cslog.kernels import attribution, peer_days, threads
+from cslog.flags import PEER_DAY
+from cslog.kernels import attribution, threads
 from cslog.profile import Profile
+
+_CONSULTED = PEER_DAY["received"] | PEER_DAY["unreplied"]
+_OUTCOMES = {
+    "ordered_same_day": attribution.ORDERED_SAME_DAY,
+    "ordered": attribution.ORDERED,
+    "paid_same_day": attribution.PAID_SAME_DAY,
+    "paid_next_day": attribution.PAID_NEXT_DAY,
+    "paid": attribution.PAID,
+    "lost": attribution.LOST,
+    "order_lost": attribution.ORDER_LOST,
+}
+_MARKS = np.array(
+    [sum(PEER_DAY[name] for name, bit in _OUTCOMES.items() if bits & bit) for bits in range(512)], np.int64
+)
+"""Flags of an inquiry by the bits of its outcome."""
 
 
 def memo_agents(orders: pl.DataFrame, config: Config) -> pl.Series:
@@ -105,7 +121,7 @@ class Credited:
         )
 
 
-def credit(
+def credit_orders(
     walked: Walked, rows: Rows, orders: Orders, received: np.ndarray, circumstances: Circumstances
 ) -> Credited:
     """Who was with the buyers of ``orders``; ``received``: per peer-day."""
@@ -194,9 +210,9 @@ class Chats:
         earliest = instant - self.profile.lookback_s
         if self._spans is not None:
             starts, first, last, agent = self._spans
-            return attribution.agents_covering(
-                starts, first, last, agent, buyer, instant, earliest, not_begun
-            )
+            from cslog.kernels import covering
+
+            return covering.agents_covering(starts, first, last, agent, buyer, instant, earliest, not_begun)
         if self.profile.lookup == "same_day":
             cut = self.profile.day_cut_s
             earliest = (instant - cut) // threads.DAY * threads.DAY + cut
@@ -253,4 +269,16 @@ def outcomes(walked: Walked, flags: np.ndarray, credited: Credited, profile: Pro
         profile.order_days,
         profile.unpaid_days,
     )
-    return peer_days.add_outcomes(flags, bits)
+    received, consulted = flags & PEER_DAY["received"] != 0, flags & _CONSULTED != 0
+    after_sale, assist = bits & attribution.AFTER_SALE != 0, bits & attribution.ASSIST != 0
+    inquiry = received & ~after_sale & ~assist & (flags & PEER_DAY["continuation"] == 0)
+    found = flags | np.where(inquiry, _MARKS[bits], 0)
+    for name, holds in (
+        ("after_sale_asked", consulted & after_sale),
+        ("consult_ordered", consulted & (bits & attribution.ORDERED != 0)),
+        ("after_sale", received & after_sale),
+        ("assist", received & ~after_sale & assist),
+        ("inquiry", inquiry),
+    ):
+        found |= np.where(holds, np.int64(PEER_DAY[name]), 0)
+    return found

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cslog.facts import credit, rules, tables
+from cslog.facts import rules, tables
+from cslog.facts.credit import labels
 from cslog.flags import LEVELS, PEER_DAY, TURN
 from cslog.kernels import threads
 
@@ -140,7 +141,7 @@ def orders(facts: Facts) -> pl.DataFrame:
         payment_agent=names.agents(credited.at_payment),
         sold_at=seconds(tables.orders(facts).at),
         credited=names.agents(credited.credited),
-        label=credit.labels(credited),
+        label=labels(credited),
     )
 
 

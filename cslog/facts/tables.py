@@ -88,7 +88,9 @@ def units(facts: Facts, agent_wanted: np.ndarray, by_agent: bool, group: np.ndar
         chosen = np.flatnonzero(bits)
         bits, asked, first = bits[chosen], days.asked[chosen], days.first[chosen]
     else:
-        bits, chosen, asked = peer_days.units_of_buyers(
+        from cslog.kernels import buyer_days
+
+        bits, chosen, asked = buyer_days.units_of_buyers(
             bits,
             walked.thread_buyer[days.thread],
             days.day,

@@ -9,7 +9,7 @@ import numpy as np
 from cslog.facts.arrays import Rows
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.duty import DutyArrays
-from cslog.kernels import duty, owners, peer_days, threads
+from cslog.kernels import owners, threads
 
 _NO_LIMIT = np.int64(2**62)
 
@@ -83,7 +83,7 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         found.characters[event_row],
         thread_end,
         on_duty.elapsed(number, thread_end),
-        np.where(number >= 0, np.int64(duty.DAY), _NO_LIMIT),
+        np.where(number >= 0, np.int64(threads.DAY), _NO_LIMIT),
         profile.max_wait_s,
         profile.session_gap_s,
         profile.day_cut_s,
@@ -100,11 +100,16 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         thread_agent=thread_agent,
         thread_shop=thread_shop,
         thread_end=thread_end,
-        buyer_threads=peer_days.offsets_of(thread_buyer, np.array([buyers])),
-        thread_days=peer_days.offsets_of(days.thread, np.array([number_of_threads])),
+        buyer_threads=_offsets(thread_buyer, buyers),
+        thread_days=_offsets(days.thread, number_of_threads),
         turns=turns,
         sessions=sessions,
         peer_days=days,
         notes=notes,
         owner=owner,
     )
+
+
+def _offsets(groups: np.ndarray, number: int) -> np.ndarray:
+    """Where each of ``number`` groups begins in the ascending ``groups``, and the end; int64."""
+    return np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=number))]).astype(np.int64)

@@ -6,7 +6,9 @@ Kernels know numpy and numba only. Signatures are fixed, so that a kernel is com
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import tempfile
 from pathlib import Path
 
@@ -29,3 +31,9 @@ def _writable_cache() -> str:
 
 
 os.environ.setdefault("NUMBA_CACHE_DIR", _writable_cache())
+
+
+def compile_all() -> None:
+    """Compile every kernel, or load it from the cache."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")

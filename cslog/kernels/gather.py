@@ -79,23 +79,6 @@ def _code(key, slot_keys, slot_codes):  # type: ignore[no-untyped-def]
     return slot_codes[place]
 
 
-@njit([(I64,)], cache=True, nogil=True)
-def runs_of(buyer_key):  # type: ignore[no-untyped-def]
-    """Offsets of the maximal runs of ascending keys."""
-    count = 1
-    for i in range(1, buyer_key.size):
-        count += buyer_key[i] < buyer_key[i - 1]
-    runs = np.empty(count + 1, np.int64)
-    runs[0] = 0
-    count = 1
-    for i in range(1, buyer_key.size):
-        if buyer_key[i] < buyer_key[i - 1]:
-            runs[count] = i
-            count += 1
-    runs[count] = buyer_key.size
-    return runs
-
-
 @njit(cache=True, nogil=True)
 def _comes_before(i, j, rank, who, main, agent, second):  # type: ignore[no-untyped-def]
     """Whether row i comes before row j of the same second (definitions 2)."""
@@ -112,36 +95,42 @@ def _comes_before(i, j, rank, who, main, agent, second):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def _sort_buyer(begin, end, main, source, at, rank, who, agent, second, length, visible):  # type: ignore[no-untyped-def]
-    """Sort the rows of one buyer by second, and those of one second by their rank and what they are."""
-    ascending = True
-    for i in range(begin + 1, end):
-        if at[i] < at[i - 1]:
-            ascending = False
+def _sorted_rows(begin, end, main, at, rank, who, agent, second):  # type: ignore[no-untyped-def]
+    """Rows ``begin`` … ``end`` of one buyer by second, and those of one second by rank and what they are."""
     order = np.arange(begin, end)
-    if not ascending:
-        order = begin + np.argsort(at[begin:end], kind="mergesort")
-    first = 0
-    while first < order.size:
-        last = first + 1
-        while last < order.size and at[order[last]] == at[order[first]]:
-            # Insertion: few messages share a second.
-            place = last
-            while place > first and _comes_before(
-                order[place], order[place - 1], rank, who, main, agent, second
-            ):
-                order[place], order[place - 1] = order[place - 1], order[place]
-                place -= 1
-            last += 1
-        first = last
-    source[begin:end] = source[order]
-    at[begin:end] = at[order]
-    rank[begin:end] = rank[order]
-    who[begin:end] = who[order]
-    agent[begin:end] = agent[order]
-    second[begin:end] = second[order]
-    length[begin:end] = length[order]
-    visible[begin:end] = visible[order]
+    other = np.empty(end - begin, np.int64)
+    width = 1
+    while width < order.size:  # merging from the bottom: the runs are few and mostly in order
+        for low in range(0, order.size, 2 * width):
+            middle, high = min(low + width, order.size), min(low + 2 * width, order.size)
+            i, j = low, middle
+            for place in range(low, high):
+                if i < middle and j < high:
+                    one, two = order[i], order[j]
+                    later = at[two] < at[one] or (
+                        at[two] == at[one] and _comes_before(two, one, rank, who, main, agent, second)
+                    )
+                else:
+                    later = i >= middle
+                if later:
+                    other[place] = order[j]
+                    j += 1
+                else:
+                    other[place] = order[i]
+                    i += 1
+        order, other = other, order
+        width *= 2
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _permute(begin, order, column):  # type: ignore[no-untyped-def]
+    """Put the rows from ``begin`` on in this order."""
+    copied = np.empty(order.size, column.dtype)
+    for i in range(order.size):
+        copied[i] = column[order[i]]
+    for i in range(order.size):
+        column[begin + i] = copied[i]
 
 
 @njit(
@@ -180,29 +169,19 @@ def gather_buyers(  # type: ignore[no-untyped-def]
     there also when they wrote nothing, by key. Buyers of shops that the slots lack are left out.
     """
     size = buyer_key.size
-    source = np.empty(size, np.int32)
-    at = np.empty(size, np.int64)
-    ranks = np.empty(size, np.int32)
-    who = np.empty(size, np.int8)
-    agent = np.empty(size, np.int32)
-    second = np.empty(size, np.int32)
-    length = np.empty(size, np.int32)
-    visible = np.empty(size, np.int8)
+    roles = np.empty(size, np.int8)
+    autos = 0
+    for i in range(size):
+        roles[i] = who_of[message_class[i]]
+        autos += roles[i] == 3
+    auto_buyer = np.empty(autos, np.int64)
+    auto_source = np.empty(autos, np.int32)
     starts = np.empty(size + further_key.size + 1, np.int64)
     keys = np.empty(size + further_key.size, np.int64)
     shops = np.empty(size + further_key.size, np.int32)
-    autos = 0
-    for i in range(size):
-        autos += who_of[message_class[i]] == 3
-    auto_buyer = np.empty(autos, np.int64)
-    auto_source = np.empty(autos, np.int32)
-    auto_agent = np.empty(autos, np.int32)
-    auto_at = np.empty(autos, np.int64)
-    autos = 0
-    unknown = 0
+    source = np.empty(size, np.int32)
     heads = runs[:-1].copy()
-    rows, buyers, further = 0, 0, 0
-    agent_of_key, agent_code = np.int64(0), np.int32(-1)  # most rows are of the account of the row before
+    rows, buyers, further, autos = 0, 0, 0, 0
     while True:
         key, found = np.int64(0), False
         for run in range(heads.size):
@@ -218,8 +197,6 @@ def gather_buyers(  # type: ignore[no-untyped-def]
         if not found:
             break
         begin = rows
-        ordered = True
-        keys[buyers] = key
         for run in range(heads.size):
             i, end = heads[run], runs[run + 1]
             if i >= end or buyer_key[i] != key:
@@ -227,67 +204,90 @@ def gather_buyers(  # type: ignore[no-untyped-def]
             if shop == UNKNOWN:
                 shop = _code(shop_key[i], shop_slot_keys, shop_slot_codes)
             while i < end and buyer_key[i] == key:
-                role = who_of[message_class[i]]
-                if role < 0 or shop == UNKNOWN:
-                    i += 1
-                    continue
-                if agent_key[i] != agent_of_key:
-                    agent_of_key = agent_key[i]
-                    agent_code = _code(agent_of_key, account_slot_keys, account_slot_codes)
-                    unknown += agent_code == UNKNOWN
-                if role == 3:
+                if roles[i] >= 0 and roles[i] < 3:
+                    source[rows] = i
+                    rows += 1
+                elif roles[i] == 3 and shop != UNKNOWN:
                     auto_buyer[autos] = buyers
                     auto_source[autos] = i
-                    auto_agent[autos] = agent_code
-                    auto_at[autos] = sent_at[i]
                     autos += 1
-                    i += 1
-                    continue
-                source[rows] = i
-                at[rows] = sent_at[i]
-                ranks[rows] = rank[i]
-                who[rows] = role
-                length[rows] = characters[i]
-                visible[rows] = kind[i] != 0 or characters[i] > 0
-                if role == 2:
-                    agent[rows] = _code(transfer_to_key[i], account_slot_keys, account_slot_codes)
-                    second[rows] = _code(transfer_from_key[i], account_slot_keys, account_slot_codes)
-                    unknown += (agent[rows] == UNKNOWN) + (second[rows] == UNKNOWN)
-                else:
-                    agent[rows] = agent_code
-                    second[rows] = -1
-                    if exporter_key[i] != 0:
-                        second[rows] = _code(exporter_key[i], account_slot_keys, account_slot_codes)
-                        unknown += second[rows] == UNKNOWN
-                if rows > begin and at[rows] <= at[rows - 1]:
-                    ordered = False
-                rows += 1
                 i += 1
             heads[run] = i
         if shop == UNKNOWN:
+            rows = begin
             continue
-        if not ordered:
-            _sort_buyer(
-                begin, rows, main_of_shop[shop], source, at, ranks, who, agent, second, length, visible
-            )
+        keys[buyers] = key
         starts[buyers] = begin
         shops[buyers] = shop
         buyers += 1
     starts[buyers] = rows
+    source = source[:rows]
+    at = np.empty(rows, np.int64)
+    ranks = np.empty(rows, np.int32)
+    who = np.empty(rows, np.int8)
+    length = np.empty(rows, np.int32)
+    visible = np.empty(rows, np.int8)
+    agent = np.empty(rows, np.int32)
+    second = np.empty(rows, np.int32)
+    # Column by column: one loop over all of them would wait for memory at every row.
+    for j in range(rows):
+        at[j] = sent_at[source[j]]
+    for j in range(rows):
+        ranks[j] = rank[source[j]]
+    for j in range(rows):
+        who[j] = roles[source[j]]
+    for j in range(rows):
+        length[j] = characters[source[j]]
+    for j in range(rows):
+        visible[j] = kind[source[j]] != 0 or length[j] > 0
+    unknown = 0
+    agent_of_key, agent_code = np.int64(0), np.int32(-1)  # most rows are of the account of the row before
+    for j in range(rows):
+        key = agent_key[source[j]]
+        if key != agent_of_key:
+            agent_of_key = key
+            agent_code = _code(key, account_slot_keys, account_slot_codes)
+            unknown += agent_code == UNKNOWN
+        agent[j] = agent_code
+    for j in range(rows):
+        key = exporter_key[source[j]]
+        second[j] = -1 if key == 0 else _code(key, account_slot_keys, account_slot_codes)
+    for j in range(rows):
+        if who[j] == 2:
+            agent[j] = _code(transfer_to_key[source[j]], account_slot_keys, account_slot_codes)
+            second[j] = _code(transfer_from_key[source[j]], account_slot_keys, account_slot_codes)
+        unknown += (agent[j] == UNKNOWN) + (second[j] == UNKNOWN)
+    auto_agent = np.empty(autos, np.int32)
+    auto_at = np.empty(autos, np.int64)
+    for j in range(autos):
+        auto_agent[j] = _code(agent_key[auto_source[j]], account_slot_keys, account_slot_codes)
+        auto_at[j] = sent_at[auto_source[j]]
+        unknown += auto_agent[j] == UNKNOWN
+    for buyer in range(buyers):
+        for j in range(starts[buyer] + 1, starts[buyer + 1]):
+            if at[j] < at[j - 1] or (at[j] == at[j - 1] and ranks[j] <= ranks[j - 1]):
+                begin, end, main = starts[buyer], starts[buyer + 1], main_of_shop[shops[buyer]]
+                order = _sorted_rows(begin, end, main, at, ranks, who, agent, second)
+                for column in (source, agent, second, length):
+                    _permute(begin, order, column)
+                for narrow in (who, visible):
+                    _permute(begin, order, narrow)
+                _permute(begin, order, at)
+                break
     return (
         starts[: buyers + 1].copy(),
         keys[:buyers].copy(),
         shops[:buyers].copy(),
-        source[:rows],
-        at[:rows],
-        who[:rows],
-        agent[:rows],
-        second[:rows],
-        length[:rows],
-        visible[:rows],
+        source,
+        at,
+        who,
+        agent,
+        second,
+        length,
+        visible,
         auto_buyer[:autos],
         auto_source[:autos],
-        auto_agent[:autos],
-        auto_at[:autos],
+        auto_agent,
+        auto_at,
         unknown,
     )

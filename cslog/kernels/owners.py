@@ -23,9 +23,15 @@ def infer_owners(starts, at, who, agent, exporter, target, gap):  # type: ignore
     ``agent``: sender of staff rows, stated agent of buyer rows (-1: infer). ``target``: whom a marker
     names. ``gap``: seconds of silence that end a run.
     """
-    owner = np.full(at.size, -1, np.int32)
+    owner = np.empty(at.size, np.int32)
     for buyer in range(starts.size - 1):
         row, end = starts[buyer], starts[buyer + 1]
+        undecided = 0
+        for i in range(row, end):
+            owner[i] = agent[i] if who[i] != 2 else np.int32(-1)
+            undecided += owner[i] < 0 and who[i] == 0
+        if undecided == 0:  # the exports state every agent
+            continue
         while row < end:
             if who[row] == 2:
                 row += 1

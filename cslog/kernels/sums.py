@@ -86,16 +86,6 @@ def add_values(codes, flags, need, values, number):  # type: ignore[no-untyped-d
 
 
 @njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)
-def greatest_values(codes, flags, need, values, number):  # type: ignore[no-untyped-def]
-    """Greatest of ``values`` of the facts that have all flags of ``need``, per code: int64, -1 without one."""
-    found = np.full(number, -1, np.int64)
-    for i in range(codes.size):
-        if codes[i] >= 0 and flags[i] & need == need:
-            found[codes[i]] = max(found[codes[i]], values[i])
-    return found
-
-
-@njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)
 def count_distinct(codes, flags, need, who, number):  # type: ignore[no-untyped-def]
     """How many different values of ``who``, equal ones of which follow one another, have a fact with ``need``."""
     sums = np.zeros(number, np.int64)
@@ -106,28 +96,6 @@ def count_distinct(codes, flags, need, who, number):  # type: ignore[no-untyped-
             last[code] = who[i]
             sums[code] += 1
     return sums
-
-
-@njit([(I32, I64, INT, I64)], cache=True, nogil=True)
-def pairs(codes, flags, need, values):  # type: ignore[no-untyped-def]
-    """Code << 32 | value of the facts that have all flags of ``need``; values below 2^31."""
-    found = np.empty(codes.size, np.int64)
-    count = 0
-    for i in range(codes.size):
-        if codes[i] >= 0 and flags[i] & need == need:
-            found[count] = (np.int64(codes[i]) << 32) | values[i]
-            count += 1
-    return found[:count]
-
-
-@njit([(I32, INT)], cache=True, nogil=True)
-def count_codes(codes, number):  # type: ignore[no-untyped-def]
-    """How often each code occurs; negative ones do not count."""
-    counts = np.zeros(number, np.int64)
-    for i in range(codes.size):
-        if codes[i] >= 0:
-            counts[codes[i]] += 1
-    return counts
 
 
 @njit([(I32, I64, I64, INT)], cache=True, nogil=True)

@@ -17,6 +17,15 @@ DAY = 86_400
 BUYER, STAFF, VOID, REOPEN = 0, 1, 2, 3
 
 
+@njit(cache=True, nogil=True)
+def _place_of(agent, agents, number):  # type: ignore[no-untyped-def]
+    """Position of ``agent`` among the first ``number`` of ``agents``, -1 when it is not there."""
+    for place in range(number):
+        if agents[place] == agent:
+            return place
+    return -1
+
+
 @njit([(I64, I8, I32, I32, I32)], cache=True, nogil=True)
 def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-untyped-def]
     """Rows regrouped by (buyer, agent), order kept; a marker becomes an event of each thread it touches.
@@ -36,46 +45,80 @@ def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-unty
     thread_starts = np.empty(size + 1, np.int64)
     thread_buyer = np.empty(size, np.int64)
     thread_agent = np.empty(size, np.int32)
+    agents = np.empty(16, np.int32)
+    places = np.empty(16, np.int64)
     event, thread = 0, 0
     for buyer in range(starts.size - 1):
         begin, end = starts[buyer], starts[buyer + 1]
-        current = np.int32(-2)
-        while True:
-            # The next greater agent code of this buyer; few buyers have more than one or two agents.
-            following = np.int32(2147483647)
-            for i in range(begin, end):
-                if who[i] != 2:
-                    if current < owner[i] < following:
-                        following = owner[i]
-                else:
-                    if current < reopened[i] < following and reopened[i] >= 0:
-                        following = reopened[i]
-            if following == 2147483647:
-                break
-            current = following
+        # The agents of this buyer in ascending order; few buyers have more than one or two.
+        number, last = 0, np.int32(-2)
+        for i in range(begin, end):
+            one = owner[i] if who[i] != 2 else reopened[i]
+            if one == last or (who[i] == 2 and one < 0):
+                continue
+            last = one
+            place = number
+            while place > 0 and agents[place - 1] > one:
+                place -= 1
+            if place > 0 and agents[place - 1] == one:
+                continue
+            if number == agents.size:
+                more = np.empty(2 * number, np.int32)
+                more[:number] = agents
+                agents = more
+                places = np.empty(2 * number, np.int64)
+            for j in range(number, place, -1):
+                agents[j] = agents[j - 1]
+            agents[place] = one
+            number += 1
+        # How many events each has, then where they begin.
+        for n in range(number):
+            places[n] = 0
+        n = 0
+        for i in range(begin, end):
+            if who[i] != 2:
+                if agents[n] != owner[i]:
+                    n = _place_of(owner[i], agents, number)
+                places[n] += 1
+            else:
+                if voided[i] >= 0:
+                    place = _place_of(voided[i], agents, number)
+                    if place >= 0:
+                        places[place] += 1
+                if reopened[i] >= 0:
+                    places[_place_of(reopened[i], agents, number)] += 1
+        for n in range(number):
             thread_starts[thread] = event
             thread_buyer[thread] = buyer
-            thread_agent[thread] = current
-            for i in range(begin, end):
-                if who[i] != 2:
-                    if owner[i] == current:
-                        event_row[event] = i
-                        event_type[event] = who[i]
-                        event += 1
-                elif current >= 0:
-                    if voided[i] == current:
-                        event_row[event] = i
-                        event_type[event] = 2
-                        event += 1
-                    if reopened[i] == current:
-                        event_row[event] = i
-                        event_type[event] = 3
-                        event += 1
+            thread_agent[thread] = agents[n]
             thread += 1
+            size_of_thread = places[n]
+            places[n] = event
+            event += size_of_thread
+        n = 0
+        for i in range(begin, end):
+            if who[i] != 2:
+                if agents[n] != owner[i]:
+                    n = _place_of(owner[i], agents, number)
+                event_row[places[n]] = i
+                event_type[places[n]] = who[i]
+                places[n] += 1
+            else:
+                if voided[i] >= 0:
+                    place = _place_of(voided[i], agents, number)
+                    if place >= 0:
+                        event_row[places[place]] = i
+                        event_type[places[place]] = 2
+                        places[place] += 1
+                if reopened[i] >= 0:
+                    place = _place_of(reopened[i], agents, number)
+                    event_row[places[place]] = i
+                    event_type[places[place]] = 3
+                    places[place] += 1
     thread_starts[thread] = event
     return (
-        event_row[:event].copy(),
-        event_type[:event].copy(),
+        event_row[:event],
+        event_type[:event],
         thread_starts[: thread + 1].copy(),
         thread_buyer[:thread].copy(),
         thread_agent[:thread].copy(),
@@ -175,117 +218,92 @@ def walk_threads(  # type: ignore[no-untyped-def]
     silence never closes a turn, the end of the day does.
     """
     size = at.size
-    turn_thread = np.empty(size, np.int64)
-    turn_peer_day = np.empty(size, np.int64)
-    turn_session = np.empty(size, np.int64)
-    turn_event = np.empty(size, np.int64)
-    turn_open = np.empty(size, np.int64)
-    turn_reply = np.empty(size, np.int64)
-    turn_following = np.empty(size, np.int64)
-    turn_late = np.empty(size, np.int64)
-    turn_first = np.empty(size, np.int8)
-    turn_started_by = np.empty(size, np.int8)
-    turns = 0
-
-    session_thread = np.empty(size, np.int64)
-    session_peer_day = np.empty(size, np.int64)
-    session_first = np.empty(size, np.int64)
-    session_last = np.empty(size, np.int64)
-    sessions = 0
-
-    event_peer_day = np.full(size, -1, np.int64)
+    # One row per turn, session and peer-day, in the order of the fields of Turns, Sessions and PeerDays.
+    turn = np.empty((size, 10), np.int64)
+    session = np.empty((size, 4), np.int64)
+    peer_day = np.empty((size, 16), np.int64)
+    turns, sessions, peer_days = 0, 0, 0
+    event_peer_day = np.empty(size, np.int64)
     noted = size if every_event else 0
     event_session = np.full(noted, -1, np.int64)
     event_reply = np.full(noted, -1, np.int64)
     event_question = np.zeros(noted, np.int8)
 
-    day_thread = np.empty(size, np.int64)
-    day_number = np.empty(size, np.int64)
-    buyer_messages = np.empty(size, np.int64)
-    staff_messages = np.empty(size, np.int64)
-    staff_characters = np.empty(size, np.int64)
-    asked = np.empty(size, np.int64)
-    first_at = np.empty(size, np.int64)
-    first_event = np.empty(size, np.int64)
-    first_staff = np.empty(size, np.int64)
-    last_staff = np.empty(size, np.int64)
-    started_by = np.empty(size, np.int8)
-    any_visible = np.empty(size, np.int8)
-    answered = np.empty(size, np.int8)
-    own_session = np.empty(size, np.int8)
-    carried = np.empty(size, np.int8)
-    long_session = np.empty(size, np.int8)
-    peer_days = 0
-
     gap = max_wait if max_wait > 0 else session_gap
     for thread in range(thread_starts.size - 1):
         begin, end = thread_starts[thread], thread_starts[thread + 1]
-        opened, opened_day, opened_by, opened_event, opened_session = -1, -1, 0, -1, -1
+        opened, opened_day, opened_number, opened_by, opened_event, opened_session = -1, -1, -1, 0, -1, -1
         waiting = turns  # the first turn whose next staff message is not known yet
-        previous = -1  # the event before this one
+        previous, previous_at = -1, -1  # the event before this one
         unanswered = begin  # the first event whose next staff message is not known yet
-        session_by, session_day = 0, -1
+        session_by, session_day, session_first, session_peer_day = 0, -1, -1, -1
         last_turn_day = -1
-        current = -1
+        current, number = -1, -1  # the peer-day and its day
+        by_buyer, by_staff, characters_sent = 0, 0, 0
+        asked, first_staff, last_staff, seen, answered = -1, -1, -1, 0, 0
         for i in range(begin, end):
             if kind[i] == 2:
                 if opened >= 0 and every_event:
                     event_question[opened_event:i] = 0
                 opened = -1
+                event_peer_day[i] = -1
                 continue
             now = at[i]
             day = (now - day_cut) // DAY
             from_buyer = kind[i] != 1
-            new_session = previous < 0 or now - at[previous] >= gap
+            new_session = previous < 0 or now - previous_at >= gap
             if opened >= 0:
                 if max_wait > 0:
-                    silence = elapsed[i] - elapsed[previous]
-                    over = silence >= max_wait or now - opened >= age_limit[thread]
+                    over = elapsed[i] - elapsed[previous] >= max_wait or now - opened >= age_limit[thread]
                 else:
-                    over = day != (at[previous] - day_cut) // DAY
+                    over = day != (previous_at - day_cut) // DAY
                 if over:
-                    turn_thread[turns] = thread
-                    turn_peer_day[turns] = opened_day
-                    turn_session[turns] = opened_session
-                    turn_event[turns] = opened_event
-                    turn_open[turns] = opened
-                    turn_reply[turns] = -1
-                    turn_late[turns] = -1 if from_buyer else now
-                    turn_first[turns] = day_number[opened_day] != last_turn_day
-                    turn_started_by[turns] = opened_by
-                    last_turn_day = day_number[opened_day]
+                    turn[turns, 0] = thread
+                    turn[turns, 1] = opened_day
+                    turn[turns, 2] = opened_session
+                    turn[turns, 3] = opened_event
+                    turn[turns, 4] = opened
+                    turn[turns, 5] = -1
+                    turn[turns, 7] = -1 if from_buyer else now
+                    turn[turns, 8] = opened_number != last_turn_day
+                    turn[turns, 9] = opened_by
+                    last_turn_day = opened_number
                     turns += 1
                     opened = -1
-            if current < 0 or day_number[current] != day:
-                current = peer_days
-                day_thread[current] = thread
-                day_number[current] = day
-                buyer_messages[current] = 0
-                staff_messages[current] = 0
-                staff_characters[current] = 0
-                asked[current] = -1
-                first_at[current] = now
-                first_event[current] = i
-                first_staff[current] = -1
-                last_staff[current] = -1
-                any_visible[current] = 0
-                answered[current] = 0
-                own_session[current] = 0
-                carried[current] = 0
-                long_session[current] = 0
-                started_by[current] = (0 if from_buyer else 1) if new_session else session_by
+            if number != day or current < 0:
+                if current >= 0:
+                    peer_day[current, 2] = by_buyer
+                    peer_day[current, 3] = by_staff
+                    peer_day[current, 4] = characters_sent
+                    peer_day[current, 8] = first_staff
+                    peer_day[current, 9] = last_staff
+                    peer_day[current, 11] = seen
+                    peer_day[current, 12] = answered
+                current, number = peer_days, day
+                by_buyer, by_staff, characters_sent = 0, 0, 0
+                asked, first_staff, last_staff, seen, answered = -1, -1, -1, 0, 0
+                peer_day[current, 0] = thread
+                peer_day[current, 1] = day
+                peer_day[current, 5] = -1
+                peer_day[current, 6] = now
+                peer_day[current, 7] = i
+                peer_day[current, 10] = (0 if from_buyer else 1) if new_session else session_by
+                peer_day[current, 13] = 0
+                peer_day[current, 14] = 0
+                peer_day[current, 15] = 0
                 peer_days += 1
             if new_session:
+                if session_first >= 0:
+                    session[sessions - 1, 3] = previous_at
                 session_by = 0 if from_buyer else 1
-                session_day = day
-                own_session[current] = 1
-                session_thread[sessions] = thread
-                session_peer_day[sessions] = current
-                session_first[sessions] = now
+                session_day, session_first, session_peer_day = day, now, current
+                peer_day[current, 13] = 1
+                session[sessions, 0] = thread
+                session[sessions, 1] = current
+                session[sessions, 2] = now
                 sessions += 1
-            session_last[sessions - 1] = now
-            if now - session_first[sessions - 1] > long_s:
-                long_session[session_peer_day[sessions - 1]] = 1
+            elif now - session_first > long_s:
+                peer_day[session_peer_day, 15] = 1
             event_peer_day[i] = current
             if every_event:
                 event_session[i] = sessions - 1
@@ -293,44 +311,57 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 if every_event:
                     event_question[i] = 1
                 if kind[i] == 0:
-                    buyer_messages[current] += 1
-                    any_visible[current] |= visible[i]
-                if asked[current] < 0:
-                    asked[current] = now
-                    carried[current] = session_day < day
+                    by_buyer += 1
+                    seen |= visible[i]
+                if asked < 0:
+                    asked = now
+                    peer_day[current, 5] = now
+                    peer_day[current, 14] = session_day < day
                 if opened < 0:
-                    opened, opened_day, opened_by = now, current, session_by
+                    opened, opened_day, opened_number, opened_by = now, current, day, session_by
                     opened_event, opened_session = i, sessions - 1
             else:
                 if every_event:
                     event_reply[unanswered:i] = now
                     unanswered = i
                 while waiting < turns:
-                    turn_following[waiting] = now
+                    turn[waiting, 6] = now
                     waiting += 1
-                if first_staff[current] < 0:
-                    first_staff[current] = now
-                last_staff[current] = now
-                staff_messages[current] += 1
-                staff_characters[current] += characters[i]
-                any_visible[current] |= visible[i]
+                if first_staff < 0:
+                    first_staff = now
+                last_staff = now
+                by_staff += 1
+                characters_sent += characters[i]
+                seen |= visible[i]
                 if opened >= 0:
-                    turn_thread[turns] = thread
-                    turn_peer_day[turns] = opened_day
-                    turn_session[turns] = opened_session
-                    turn_event[turns] = opened_event
-                    turn_open[turns] = opened
-                    turn_reply[turns] = now
-                    turn_following[turns] = now
-                    turn_late[turns] = -1
-                    turn_first[turns] = day_number[opened_day] != last_turn_day
-                    turn_started_by[turns] = opened_by
-                    last_turn_day = day_number[opened_day]
-                    answered[opened_day] = 1
+                    turn[turns, 0] = thread
+                    turn[turns, 1] = opened_day
+                    turn[turns, 2] = opened_session
+                    turn[turns, 3] = opened_event
+                    turn[turns, 4] = opened
+                    turn[turns, 5] = now
+                    turn[turns, 6] = now
+                    turn[turns, 7] = -1
+                    turn[turns, 8] = opened_number != last_turn_day
+                    turn[turns, 9] = opened_by
+                    last_turn_day = opened_number
+                    if opened_day == current:
+                        answered = 1
+                    else:
+                        peer_day[opened_day, 12] = 1
                     turns += 1
                     waiting = turns
                     opened = -1
-            previous = i
+            previous, previous_at = i, now
+        if current >= 0:
+            peer_day[current, 2] = by_buyer
+            peer_day[current, 3] = by_staff
+            peer_day[current, 4] = characters_sent
+            peer_day[current, 8] = first_staff
+            peer_day[current, 9] = last_staff
+            peer_day[current, 11] = seen
+            peer_day[current, 12] = answered
+            session[sessions - 1, 3] = previous_at
         if opened >= 0:
             # An open turn at the end is unanswered, unless the data end before its wait could be over (censored).
             silence = data_elapsed[thread] - elapsed[previous]
@@ -338,56 +369,52 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 if every_event:
                     event_question[opened_event:end] = 0
             else:
-                turn_thread[turns] = thread
-                turn_peer_day[turns] = opened_day
-                turn_session[turns] = opened_session
-                turn_event[turns] = opened_event
-                turn_open[turns] = opened
-                turn_reply[turns] = -1
-                turn_late[turns] = -2
-                turn_first[turns] = day_number[opened_day] != last_turn_day
-                turn_started_by[turns] = opened_by
+                turn[turns, 0] = thread
+                turn[turns, 1] = opened_day
+                turn[turns, 2] = opened_session
+                turn[turns, 3] = opened_event
+                turn[turns, 4] = opened
+                turn[turns, 5] = -1
+                turn[turns, 7] = -2
+                turn[turns, 8] = opened_number != last_turn_day
+                turn[turns, 9] = opened_by
                 turns += 1
         while waiting < turns:
-            turn_following[waiting] = -1
+            turn[waiting, 6] = -1
             waiting += 1
 
+    turn, session, peer_day = turn[:turns], session[:sessions], peer_day[:peer_days]
     return (
         Turns(
-            turn_thread[:turns].copy(),
-            turn_peer_day[:turns].copy(),
-            turn_session[:turns].copy(),
-            turn_event[:turns].copy(),
-            turn_open[:turns].copy(),
-            turn_reply[:turns].copy(),
-            turn_following[:turns].copy(),
-            turn_late[:turns].copy(),
-            turn_first[:turns].copy(),
-            turn_started_by[:turns].copy(),
+            turn[:, 0].copy(),
+            turn[:, 1].copy(),
+            turn[:, 2].copy(),
+            turn[:, 3].copy(),
+            turn[:, 4].copy(),
+            turn[:, 5].copy(),
+            turn[:, 6].copy(),
+            turn[:, 7].copy(),
+            turn[:, 8].astype(np.int8),
+            turn[:, 9].astype(np.int8),
         ),
-        Sessions(
-            session_thread[:sessions].copy(),
-            session_peer_day[:sessions].copy(),
-            session_first[:sessions].copy(),
-            session_last[:sessions].copy(),
-        ),
+        Sessions(session[:, 0].copy(), session[:, 1].copy(), session[:, 2].copy(), session[:, 3].copy()),
         PeerDays(
-            day_thread[:peer_days].copy(),
-            day_number[:peer_days].copy(),
-            buyer_messages[:peer_days].copy(),
-            staff_messages[:peer_days].copy(),
-            staff_characters[:peer_days].copy(),
-            asked[:peer_days].copy(),
-            first_at[:peer_days].copy(),
-            first_event[:peer_days].copy(),
-            first_staff[:peer_days].copy(),
-            last_staff[:peer_days].copy(),
-            started_by[:peer_days].copy(),
-            any_visible[:peer_days].copy(),
-            answered[:peer_days].copy(),
-            own_session[:peer_days].copy(),
-            carried[:peer_days].copy(),
-            long_session[:peer_days].copy(),
+            peer_day[:, 0].copy(),
+            peer_day[:, 1].copy(),
+            peer_day[:, 2].copy(),
+            peer_day[:, 3].copy(),
+            peer_day[:, 4].copy(),
+            peer_day[:, 5].copy(),
+            peer_day[:, 6].copy(),
+            peer_day[:, 7].copy(),
+            peer_day[:, 8].copy(),
+            peer_day[:, 9].copy(),
+            peer_day[:, 10].astype(np.int8),
+            peer_day[:, 11].astype(np.int8),
+            peer_day[:, 12].astype(np.int8),
+            peer_day[:, 13].astype(np.int8),
+            peer_day[:, 14].astype(np.int8),
+            peer_day[:, 15].astype(np.int8),
         ),
         EventNotes(event_peer_day, event_session, event_reply, event_question),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cslog.flags import LEVELS, TURN
+from cslog.flags import LEVELS, PEER_DAY, TURN
 from cslog.kernels.signatures import BOOL, I8, I64, INT
 
 DAY = 86_400
@@ -18,13 +18,21 @@ _FIRST_ANSWERED, _ANY_FIRST_ANSWERED = TURN["first_answered"], TURN["any_first_a
 _BY_BUYER, _NIGHT, _NIGHT_ANSWERED = TURN["by_buyer"], TURN["night"], TURN["night_answered"]
 _WITHIN = tuple(TURN[f"within_{level}s"] for level in LEVELS)
 _FIRST_WITHIN = tuple(TURN[f"first_within_{level}s"] for level in LEVELS)
+_SPOKEN = PEER_DAY["received"] | PEER_DAY["unreplied"]
+_SLOW, _TURNED = PEER_DAY["slow"], PEER_DAY["turned"]
+_TARDY = tuple(PEER_DAY[f"tardy_{level}s"] for level in LEVELS)
 
 
 @njit(
-    [(I64, I64, I64, I64, I64, I8, I8, I64, I64, I8, I64, I64, I64, INT, INT, INT, INT, INT, INT, INT, BOOL)],
+    [
+        (
+            I64, I64, I64, I64, I64, I8, I8, I64, I64, I64, I64, I64, I64, INT, INT, INT, INT, INT, INT, INT, BOOL,
+            INT, INT,
+        )
+    ],
     cache=True,
     nogil=True,
-)
+)  # fmt: skip
 def judge_turns(  # type: ignore[no-untyped-def]
     opened,
     reply,
@@ -35,7 +43,7 @@ def judge_turns(  # type: ignore[no-untyped-def]
     started_by,
     worked_open,
     worked_reply,
-    consulted,
+    peer_day_flags,
     peer_day,
     thread,
     thread_end,
@@ -47,11 +55,14 @@ def judge_turns(  # type: ignore[no-untyped-def]
     cap,
     unanswered_cost,
     any_first,
+    slow_s,
+    slow_times,
 ):
-    """Flags (cslog.flags.TURN), wait, cost and lateness of every turn, int64; -1 for none.
+    """Flags (cslog.flags.TURN), wait, cost and lateness of every turn, int64; -1 for none. And ``peer_day_flags``
+    with slow, turned and tardy_*s, by the turns inside the window.
 
     ``worked_open``, ``worked_reply``: the instants on the clock by which waits are measured. ``window_at``: the
-    second that decides about the window. ``consulted``: per peer-day. ``thread_end``: data end per thread.
+    second that decides about the window. ``thread_end``: data end per thread.
     ``cap``, ``unanswered_cost``: seconds, 0 for none. ``any_first``: whoever began the session.
     """
     size = opened.size
@@ -59,6 +70,8 @@ def judge_turns(  # type: ignore[no-untyped-def]
     waits = np.empty(size, np.int64)
     costs = np.empty(size, np.int64)
     lates = np.empty(size, np.int64)
+    unit_flags = peer_day_flags.copy()
+    slow = np.zeros(peer_day_flags.size, np.int32)
     for i in range(size):
         bits = 0
         wait, cost, after = -1, -1, -1
@@ -99,7 +112,17 @@ def judge_turns(  # type: ignore[no-untyped-def]
         inside = window_begin <= window_at[i] % DAY < window_end
         if inside:
             bits |= _IN_WINDOW
-        if consulted[peer_day[i]] == 1:
+        unit = peer_day[i]
+        if inside:
+            unit_flags[unit] |= _TURNED
+            if not answered or wait > slow_s:
+                slow[unit] += 1
+                if slow[unit] >= slow_times:
+                    unit_flags[unit] |= _SLOW
+            for level in range(4):
+                if not answered or wait > LEVELS[level]:
+                    unit_flags[unit] |= _TARDY[level]
+        if peer_day_flags[unit] & _SPOKEN:
             bits |= _CONSULTED
             if inside:
                 bits |= _COUNTED
@@ -115,4 +138,7 @@ def judge_turns(  # type: ignore[no-untyped-def]
                 if 0 <= following[i] <= due:
                     bits |= _NIGHT_ANSWERED
         flags[i], waits[i], costs[i], lates[i] = bits, wait, cost, after
-    return flags, waits, costs, lates
+    if slow_times <= 0:
+        for unit in range(unit_flags.size):
+            unit_flags[unit] |= _SLOW
+    return flags, waits, costs, lates, unit_flags

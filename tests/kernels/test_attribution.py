@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import naive
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from naive import CHITU, DAY, Order
 from vectors import BASE_DAY, instant
 
 from cslog.kernels import attribution as kernel
+from cslog.kernels import covering
 
 LOOKBACK = 2 * DAY
 BUYERS = ("a", "b", "c")
@@ -133,7 +136,7 @@ class Spans:
         return (self.starts, self.first, self.last, self.agent, buyer, instant, instant - LOOKBACK, begun)
 
     def agents_at(self, asked, not_begun=None):
-        return kernel.agents_covering(*self.arguments(asked, not_begun)).tolist()
+        return covering.agents_covering(*self.arguments(asked, not_begun)).tolist()
 
 
 LENGTHS = st.sampled_from([0, 0, 1, 600, 3600, DAY, LOOKBACK])
@@ -365,19 +368,57 @@ def test_after_sale_counts_from_payment_or_shipment():
     assert outcome_of((-4 * DAY, -3 * DAY, None, False), after_sale="shipped") == kernel.LOST
 
 
-@settings(max_examples=100)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=12))
-def test_eligible_rows(events):
-    rows = np.array(range(len(events)), np.int64)[::-1].copy()  # threads do not keep the order of rows
-    types = np.array([kind for kind, _, _ in events], np.int8)
-    peer_days = np.array([-1 if kind == 2 else day for kind, day, _ in events], np.int64)
-    received = np.array([1, 0, 1, 0], np.int64)
-    expected = sorted(
-        int(row)
-        for row, (kind, day, _) in zip(rows, events, strict=True)
-        if kind == 1 and received[day]  # 1: a valid staff message
-    )
-    assert kernel.eligible_rows(rows, types, peer_days, received).tolist() == expected
+class Chats:
+    """Events [(type, peer-day, thread)] of some buyers, whose rows are in the order given, as the kernel's arrays.
+
+    ``received``: of the peer-days. Thread 0 comes before thread 1; a void (type 2) has no peer-day.
+    """
+
+    def __init__(self, buyers, received):
+        self.rows = [event for events in buyers for event in events]
+        starts = np.cumsum([0, *map(len, buyers)])
+        order = [
+            row
+            for first, last in itertools.pairwise(starts.tolist())
+            for row in sorted(range(first, last), key=lambda row: self.rows[row][2])
+        ]
+        events = [self.rows[row] for row in order]
+        sizes = [sum(event[2] == thread for event in events) for events in buyers for thread in (0, 1)]
+        self.arrays = (
+            starts.astype(np.int64),
+            np.arange(0, 2 * len(buyers) + 1, 2, dtype=np.int64),
+            np.cumsum([0, *sizes]).astype(np.int64),
+            np.array(order, np.int64),
+            np.array([kind for kind, _, _ in events], np.int8),
+            np.array([-1 if kind == 2 else day for kind, day, _ in events], np.int64),
+            np.array(received, np.int8),
+            np.arange(100, 100 + len(self.rows), dtype=np.int64),
+            np.array([thread for _, _, thread in self.rows], np.int32),
+        )
+
+
+EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 1)), max_size=8)
+
+
+@settings(max_examples=150)
+@given(st.lists(EVENTS, min_size=1, max_size=4), st.data())
+def test_eligible_messages(buyers, data):
+    wanted = sorted(data.draw(st.sets(st.sampled_from(range(len(buyers))))))
+    received = [1, 0, 1, 0]
+    chats = Chats(buyers, received)
+    offsets, at, agent = kernel.eligible_messages(np.array(wanted, np.int64), *chats.arrays)
+    expected, row = [], 0
+    for buyer, events in enumerate(buyers):
+        for kind, day, thread in events:
+            if buyer in wanted and kind == 1 and received[day]:  # 1: a valid staff message
+                expected.append((buyer, 100 + row, thread))
+            row += 1
+    found = [
+        (buyer, int(at[i]), int(agent[i]))
+        for buyer in range(len(buyers))
+        for i in range(offsets[buyer], offsets[buyer + 1])
+    ]
+    assert found == expected
 
 
 # ---- the vectors of kpi-spec 8 --------------------------------------------------------------------
@@ -448,13 +489,17 @@ def test_read_only_arrays_give_the_same(elig, spans, orders, instants):
         == kernel.agents_at(*arrays, pick_first).tolist()
     )
     arrays = Spans(spans).arguments(asked)
-    assert kernel.agents_covering(*read_only(*arrays)).tolist() == kernel.agents_covering(*arrays).tolist()
-    buyer, moments = asked_arrays(asked)
+    assert (
+        covering.agents_covering(*read_only(*arrays)).tolist() == covering.agents_covering(*arrays).tolist()
+    )
     peer_days = [("甲", "a", ts // DAY, ts) for ts in instants]
     arrays = Inquiries(peer_days, orders, elig, "order").arrays
     assert (
         kernel.inquiry_outcomes(*read_only(*arrays), 0, 21, 2, 3).tolist()
         == kernel.inquiry_outcomes(*arrays, 0, 21, 2, 3).tolist()
     )
-    events = (moments, np.ones(len(instants), np.int8), buyer, np.ones(1, np.int64))
-    assert kernel.eligible_rows(*read_only(*events)).tolist() == kernel.eligible_rows(*events).tolist()
+    chats = (np.array([0], np.int64), *Chats([[(1, 0, 0), (0, 1, 1)]], [1, 1]).arrays)
+    for one, other in zip(
+        kernel.eligible_messages(*read_only(*chats)), kernel.eligible_messages(*chats), strict=True
+    ):
+        assert one.tolist() == other.tolist()

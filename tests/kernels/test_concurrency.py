@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import naive
 import numpy as np
 import pytest
@@ -11,7 +14,8 @@ from hypothesis import strategies as st
 from kernels.conversations import BEGIN, read_only
 from naive import CHITU, DAY, Msg
 
-from cslog.kernels import attribution, concurrency, duty, owners, threads
+from cslog import kernels
+from cslog.kernels import concurrency
 
 DAY_START = BEGIN
 EDGES = (0, 3_599, 3_600, 36_000, 82_799, DAY - 5, DAY - 1)
@@ -90,21 +94,16 @@ def test_read_only_arrays_give_the_same(spans):
     assert arrays[1].tolist() == [first for first, _ in spans]  # sorted in a copy
 
 
-@pytest.mark.parametrize(
-    "kernel",
-    [
-        attribution.eligible_rows,
-        attribution.agents_at,
-        attribution.agents_covering,
-        attribution.inquiry_outcomes,
-        concurrency.sweep,
-        duty.elapsed,
-        owners.infer_owners,
-        owners.transfer_effects,
-        threads.order_threads,
-        threads.walk_threads,
-    ],
-)
+def compiled_kernels():
+    """Every function of cslog.kernels that is compiled when it is imported; helpers without signature are not."""
+    for module in pkgutil.iter_modules(kernels.__path__):
+        for name, found in vars(importlib.import_module(f"cslog.kernels.{module.name}")).items():
+            own = getattr(found, "__module__", "") == f"cslog.kernels.{module.name}"
+            if own and hasattr(found, "py_func") and not name.startswith("_"):
+                yield pytest.param(found, id=f"{module.name}.{name}")
+
+
+@pytest.mark.parametrize("kernel", compiled_kernels())
 def test_a_kernel_is_compiled_for_one_signature_alone(kernel):
     """A second one would be compiled in the middle of somebody's report."""
     if not hasattr(kernel, "signatures"):
