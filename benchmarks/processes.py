@@ -55,6 +55,7 @@ def run(
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines()
             failed = f"signal {-code}" if code < 0 else (said[-1] if said else f"exit status {code}")
+            failed = failed.replace(f"{ROOT}/", "")
             if code == -signal.SIGKILL:
                 failed = f"killed after {wall_s:.0f} s (out of memory or of time)"
         out.seek(0)

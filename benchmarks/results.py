@@ -58,8 +58,7 @@ class Results:
         """Note a sample in the place of an older one with the same key."""
         stage, case, program, number = key
         new = {"stage": stage, "case": case, "program": program, "round": number, **asdict(sample), **extra}
-        shown = [word.replace(str(ROOT), ".") for word in command]
-        new["command"] = " ".join(["python" if word == sys.executable else word for word in shown])
+        new["command"] = without_places(command)
         kept = [known for known in self.content["samples"] if _key(known) != key]
         self.content["samples"] = [*kept, new]
         self._save()
@@ -101,6 +100,12 @@ class Results:
         new = self.path.with_suffix(".new")
         new.write_text(text + "\n", encoding="utf-8")
         new.replace(self.path)
+
+
+def without_places(command: Iterable[str]) -> str:
+    """A command line without the folders of this machine: only the last part of an absolute path."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in command)
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
 
 
 def _key(sample: dict[str, Any]) -> Key:

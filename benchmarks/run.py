@@ -75,9 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     if not chosen.report_only:
         bench.data.mkdir(parents=True, exist_ok=True)
-        found.describe(
-            bench.peers_python, " ".join(["python -m benchmarks.run", *(arguments or sys.argv[1:])])
-        )
+        own = ["python", "-m", "benchmarks.run", *(sys.argv[1:] if arguments is None else arguments)]
+        found.describe(bench.peers_python, results.without_places(own))
         for name in chosen.only.split(","):
             print(f"== {name}", file=sys.stderr, flush=True)
             STAGES[name](bench)
