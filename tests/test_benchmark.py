@@ -37,7 +37,9 @@ class TestProcesses:
         assert lazy.wall_s > 1 > lazy.cpu_s
 
     def test_the_runner_is_small_since_its_memory_would_count_as_that_of_its_children(self):
-        heavy = "import sys, benchmarks.run; print({'numpy', 'polars', 'pyarrow', 'cslog'} & set(sys.modules))"
+        heavy = (
+            "import sys, benchmarks.run; print({'numpy', 'polars', 'pyarrow', 'cslog'} & set(sys.modules))"
+        )
         assert process([sys.executable, "-c", heavy])[1] == b"set()\n"
 
     def test_a_failure_and_a_timeout_are_told_and_not_raised(self):
