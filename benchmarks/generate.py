@@ -262,13 +262,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shops", type=int, default=1)
     parser.add_argument("--agents", type=int, default=30, help="per shop")
     parser.add_argument("--month", default="2024-11")
+    parser.add_argument("--day", type=int, default=0, help="only this day of the month")
     parser.add_argument("--layout", choices=("txt", "csv"), default="txt")
     parser.add_argument(
         "--encoding", choices=("gb18030", "utf-8-sig"), default="gb18030", help="of the csv layout"
     )
     parser.add_argument("--files-per-agent", type=int, default=1, help="overlapping date ranges (txt)")
     chosen = parser.parse_args(arguments)
-    config = Config(chosen.messages, chosen.seed, chosen.shops, chosen.agents, chosen.month)
+    config = Config(chosen.messages, chosen.seed, chosen.shops, chosen.agents, chosen.month, chosen.day)
     begun, messages, files, rows = time.perf_counter(), 0, 0, 0
     for shop in shops(config):
         if chosen.layout == "txt":

@@ -57,15 +57,18 @@ class Config:
     shops: int = 1
     agents: int = 30
     month: str = "2024-11"
+    day: int = 0  # only this day of the month; 0: all of it
 
     @property
     def first_day(self) -> date:
-        """First day of the month."""
-        return date.fromisoformat(f"{self.month}-01")
+        """First day of the month, or the only one."""
+        return date.fromisoformat(f"{self.month}-{self.day or 1:02d}")
 
     @property
     def days(self) -> int:
-        """Days in the month."""
+        """Days in the month, or one."""
+        if self.day:
+            return 1
         return ((self.first_day + timedelta(days=31)).replace(day=1) - self.first_day).days
 
     @property
@@ -379,7 +382,7 @@ def _session_starts(
     days = np.ones(config.days)
     days += 0.15 * np.sin(np.arange(config.days) * 2 * np.pi / 7)
     festival = {"11": 11, "06": 18, "12": 12}.get(config.month[-2:])
-    if festival:
+    if festival and festival <= config.days:
         days[festival - 1] *= 6
     day = rng.choice(config.days, len(buyer), p=days / days.sum())
     hour = rng.choice(24, len(buyer), p=_HOUR_WEIGHTS / _HOUR_WEIGHTS.sum())

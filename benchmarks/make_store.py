@@ -1,5 +1,5 @@
 """A store of any size without text files in between: what ``cslog ingest`` would make of the generator's Txt
-exports and order exports, written through the store's own writer. The memory is that of one shop.
+exports and order exports. The memory is that of one shop.
 
     python -m benchmarks.make_store --messages 1000000 --store DIR
 
@@ -21,13 +21,16 @@ import numpy as np
 import polars as pl
 
 from benchmarks.invent import DAY, Config, Shop, shops
-from cslog import identity, schema
+from cslog import identity, keys, schema
 from cslog.readers.base import Batch
 from cslog.schema import MessageClass, OrderState
-from cslog.store import LEDGER, Store, ledger_row
+from cslog.snapshot import LAYOUTS, LEDGER
+from cslog.store import Store, ledger_row
+from cslog.tables import Table
 
 PLATFORM = "taobao"
 MESSAGES_PER_SHOP = 2_500_000
+ROWS_PER_FILE = 1_000_000
 TAIL = 0.01  # messages of the month after, as a share of the month's
 _ORDER_IDS_OF_A_MONTH = 40_000_000_000_000  # two months must not have an order in common
 
@@ -263,16 +266,26 @@ def orders_of(shop: Shop) -> pl.DataFrame:
     return identity.canonical_orders(Batch(orders=frame, platform=PLATFORM), identity.Accounts(), source)
 
 
+def _files_of(messages: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """``messages`` as the store's files hold them."""
+    ordered = keys.with_account_keys(messages.sort(schema.MESSAGE_ORDER))
+    for month in ordered.partition_by("month"):
+        yield from month.iter_slices(ROWS_PER_FILE)
+
+
 def fill(
     folder: Path, plan: Plan, text: bool = False, on_shop: Callable[[int], None] = lambda total: None
 ) -> int:
-    """Write everything that ``plan`` invents into a new store in one commit; returns how many messages."""
+    """Write everything that ``plan`` invents into a new store in one commit; returns how many messages.
+
+    Nothing is compared with what is there already: no two shops, and no two months, have a message in common.
+    """
     total = 0
     with Store(folder).writer() as writer:
         rows = []
         for shop in plan.invented():
             messages, orders = messages_of(shop, text), orders_of(shop)
-            writer.append_messages(messages)
+            Table(folder / "messages", LAYOUTS["messages"]).add({"part": list(_files_of(messages))})
             writer.append_orders(orders)
             total += messages.height
             rows.append(

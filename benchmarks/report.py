@@ -1,0 +1,224 @@
+"""benchmarks/RESULTS.md: the goals and what was found, then every table. Ratios count, seconds are of that machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import Results, shown, table
+
+MIB_PER_GIB = 1024
+
+
+def text(found: Results, chart: Path | None) -> str:
+    """The whole page."""
+    parts = [
+        _about(found.content["about"]),
+        _goals(found),
+        _months(found, chart),
+        _year(found),
+        _ingest(found),
+    ]
+    parts += [_start(found), _commands(found)]
+    head = "# Benchmark results\n\nWritten by `python -m benchmarks.run`; how to repeat it: docs/development.md.\n"
+    return head + "".join(f"\n{part}" for part in parts if part)
+
+
+def _about(about: dict[str, Any]) -> str:
+    if not about:
+        return ""
+    machine, versions = about["machine"], about["versions"]
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"{about['date']}, commit {about['commit']}. {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {about['python']}. {named}. Files are in the page "
+        "cache. Every run is a process of its own, started in turn with those it is compared with; seconds are "
+        "medians, ratios are medians of the ratios of each round. Peak is the largest resident set.\n"
+    )
+
+
+def floor_s(found: Results, case: str) -> float | None:
+    """Imports, bare column scan and kernels alone, in seconds; kernels on all cores."""
+    parts = [
+        found.median("kpi", case, "imports"),
+        found.median("kpi", case, "floor", "scan_s"),
+        kernels_s(found, case),
+    ]
+    return None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
+
+
+def kernels_ns(found: Results, case: str) -> float | None:
+    """Nanoseconds a message and core, all kernels together."""
+    known = [s["kernels"]["ns_per_message"] for s in found.samples("kpi", case, "floor") if not s["failed"]]
+    return sorted(known)[len(known) // 2] if known else None
+
+
+def kernels_s(found: Results, case: str) -> float | None:
+    """Seconds that the kernels alone take on all cores."""
+    each, cores = kernels_ns(found, case), found.content["about"].get("machine", {}).get("cores", 1)
+    return None if each is None else each * int(case) / 1e9 / cores
+
+
+def rest_per_scan(found: Results, case: str) -> float | None:
+    """(report − imports − kernels) ÷ bare column scan, wall seconds."""
+    whole, imports = found.median("kpi", case, "cslog"), found.median("kpi", case, "imports")
+    scan, kernel = found.median("kpi", case, "floor", "scan_s"), kernels_s(found, case)
+    if whole is None or imports is None or not scan or kernel is None:
+        return None
+    return (whole - imports - kernel) / scan
+
+
+def _goals(found: Results) -> str:
+    rows = []
+
+    def goal(
+        what: str, value: float | None, wanted: float, unit: str = "", *, at_least: bool = False
+    ) -> None:
+        if value is not None:
+            met = value >= wanted if at_least else value <= wanted
+            sign = "≥" if at_least else "≤"
+            rows.append((what, f"{sign} {wanted:g}{unit}", f"{value:.3g}{unit}", "yes" if met else "**no**"))
+
+    month, double = "50000000", "100000000"
+    goal(
+        "DuckDB ÷ cslog, month of 50 M", found.ratio("kpi", month, "duckdb", "cslog"), 15, "×", at_least=True
+    )
+    for name in ("polars", "polars-streaming"):
+        goal(
+            f"{name} ÷ cslog, month of 50 M", found.ratio("kpi", month, name, "cslog"), 5, "×", at_least=True
+        )
+    whole, floor = found.median("kpi", month, "cslog"), floor_s(found, month)
+    goal("cslog ÷ floor, month of 50 M", whole / floor if whole and floor else None, 1.5, "×")
+    for case, limit in ((month, 2.0), (double, 2.2)):
+        peak = found.median("kpi", case, "cslog", "peak_mib")
+        goal(f"peak memory, month of {int(case) // 1_000_000} M", peak and peak / MIB_PER_GIB, limit, " GiB")
+    for case in found.cases("year"):
+        value = found.ratio("year", case, "a year's store", "a month's store")
+        goal(f"a month of {_size(case)} out of a year ÷ alone", value, 1.2, "×")
+    goal("kernels, a message and core", kernels_ns(found, month), 25, " ns")
+    goal("rest of the pipeline ÷ column scan", rest_per_scan(found, month), 2, "×")
+    for case in found.cases("ingest"):
+        seconds, lines = (
+            found.median("ingest", case, "new"),
+            found.median("ingest", case, "new", "messages_read"),
+        )
+        goal(
+            f"ingest of {_size(case)}, messages/s",
+            lines / seconds if seconds and lines else None,
+            1e6,
+            at_least=True,
+        )
+        goal("1,440 known files again", found.median("ingest", case, "again"), 2, " s")
+        goal(f"one more day into {_size(case)}", found.median("ingest", case, "one more day"), 3, " s")
+    goal("report on the sample ÷ imports", found.ratio("start", "report", "cslog", "imports"), 1.5, "×")
+    return "## Goals\n\n" + table(("", "goal", "found", "met"), rows) if rows else ""
+
+
+def _size(case: str) -> str:
+    return f"{int(case) / 1e6:g} M"
+
+
+def _months(found: Results, chart: Path | None) -> str:
+    parts = []
+    for case in found.cases("kpi"):
+        rows = []
+        for name in found.programs("kpi", case):
+            if name in ("imports", "floor"):
+                continue
+            runs = found.samples("kpi", case, name)
+            failed = next((s["failed"] for s in runs if s["failed"]), "")
+            equal = {s.get("equal") for s in runs if "equal" in s}
+            rows.append(
+                (
+                    name,
+                    failed or shown(found.median("kpi", case, name)),
+                    shown(found.median("kpi", case, name, "cpu_s")),
+                    shown(
+                        found.median("kpi", case, name, "peak_mib"), lambda mib: f"{mib / MIB_PER_GIB:.2f}"
+                    ),
+                    shown(found.ratio("kpi", case, name, "cslog"), lambda value: f"{value:.1f}"),
+                    shown(found.ratio("kpi", case, name, "cslog", "cpu_s"), lambda value: f"{value:.1f}"),
+                    "" if not equal else "yes" if equal == {True} else "**no**",
+                )
+            )
+        head = ("", "wall s", "CPU s", "peak GiB", "wall ÷ cslog", "CPU ÷ cslog", "every cell equal")
+        parts.append(f"### A month of {_size(case)} messages\n\n{table(head, rows)}{_floor(found, case)}")
+    if not parts:
+        return ""
+    picture = f"![Seconds and memory by size]({chart.name})\n\n" if chart else ""
+    intro = (
+        "## The month's report\n\nAll figures of `cslog kpi --month`, profile chitu, a row per shop and agent, out of the "
+        "same compacted store. The peers (benchmarks/peers) compute every figure that cslog does; hand-overs that chain "
+        "inside one open turn are the one rule they leave out, copies that refine one another they need not fold.\n\n"
+    )
+    return intro + picture + "\n".join(parts)
+
+
+def _floor(found: Results, case: str) -> str:
+    floor, whole = floor_s(found, case), found.median("kpi", case, "cslog")
+    if floor is None or whole is None:
+        return ""
+    scan = found.median("kpi", case, "floor", "scan_s") or 0.0
+    return (
+        f"\nFloor {floor:.2f} s = imports {shown(found.median('kpi', case, 'imports'))} + column scan {scan:.2f} "
+        f"({scan * 1e9 / int(case):.1f} ns a message) + kernels {shown(kernels_s(found, case))} "
+        f"({shown(kernels_ns(found, case), lambda ns: f'{ns:.1f}')} ns a message and core); cslog ÷ floor "
+        f"{whole / floor:.2f}; rest of the pipeline ÷ column scan {shown(rest_per_scan(found, case))}.\n"
+    )
+
+
+def _plain(found: Results, stage: str, title: str, base: str) -> str:
+    rows = []
+    for case in found.cases(stage):
+        for name in found.programs(stage, case):
+            rows.append(
+                (
+                    f"{_size(case) if case.isdigit() else case}: {name}",
+                    shown(found.median(stage, case, name)),
+                    shown(found.median(stage, case, name, "cpu_s")),
+                    shown(found.median(stage, case, name, "peak_mib"), lambda mib: f"{mib:.0f}"),
+                    shown(found.ratio(stage, case, name, base)),
+                )
+            )
+    head = ("", "wall s", "CPU s", "peak MiB", f"wall ÷ {base}")
+    return f"## {title}\n\n{table(head, rows)}" if rows else ""
+
+
+def _year(found: Results) -> str:
+    return _plain(found, "year", "A month out of a year", "a month's store")
+
+
+def _start(found: Results) -> str:
+    parts = [
+        _plain(found, "start", "Start-up", "imports"),
+        _plain(found, "first", "The first report", "compiled"),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _ingest(found: Results) -> str:
+    rows = []
+    for case in found.cases("ingest"):
+        for name in found.programs("ingest", case):
+            seconds, lines = (
+                found.median("ingest", case, name, field) for field in ("wall_s", "messages_read")
+            )
+            rows.append(
+                (
+                    f"{_size(case)}: {name}",
+                    shown(seconds),
+                    shown(found.median("ingest", case, name, "cpu_s")),
+                    shown(found.median("ingest", case, name, "peak_mib"), lambda mib: f"{mib:.0f}"),
+                    shown(lines, lambda count: f"{count:,.0f}"),
+                    shown(lines / seconds if seconds and lines else None, lambda rate: f"{rate:,.0f}"),
+                )
+            )
+    head = ("", "wall s", "CPU s", "peak MiB", "messages read", "messages/s")
+    return f"## Ingest of GBK Txt exports\n\n{table(head, rows)}" if rows else ""
+
+
+def _commands(found: Results) -> str:
+    runs = found.content["about"].get("commands", [])
+    once = {(s["stage"], s["program"]): s["command"] for s in found.content["samples"]}
+    lines = [*runs, "", *(f"{command}" for command in dict.fromkeys(once.values()))]
+    return "## Command lines\n\n```text\n" + "\n".join(lines) + "\n```\n" if once else ""
