@@ -192,14 +192,22 @@ class _Loader:
         """Lateness of turns where the next message of the thread lies beyond what was loaded."""
         if self._last <= self._high:
             return facts
+        beyond = self._between(self._high + 1, self._last).select("buyer_key", "sent_at").collect()
         waiting = facts.unfollowed_turns(self._task.split.period)
-        people = waiting.select("buyer_key").unique().join(reach, on="buyer_key", how="left")
-        loaded = people.select(
-            "buyer_key", pl.max_horizontal(pl.col("high").fill_null(self._high), self._high)
+        waiting = waiting.join(beyond.select("buyer_key"), on="buyer_key", how="semi")
+        if waiting.is_empty():
+            return facts
+        known = pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high))
+        came_back = (
+            waiting.select("buyer_key")
+            .unique()
+            .join(reach, on="buyer_key", how="left")
+            .select("buyer_key", high=known)
+            .join(beyond, on="buyer_key")
+            .filter(pl.col("sent_at") > pl.col("high"))
+            .select("buyer_key", "high")
+            .unique()
         )
-        beyond = self._between(self._high + 1, self._last).select("buyer_key", "sent_at")
-        back = loaded.lazy().join(beyond, on="buyer_key").filter(pl.col("sent_at") > pl.col("high"))
-        came_back = back.select("buyer_key", "high").unique().collect()
         if came_back.is_empty():
             return facts
         # From the period's end on: a run of messages that no silence ends does not last for days.

@@ -7,12 +7,15 @@ the agent credited), silent (orders credited to nobody), paid (all of them).
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import polars as pl
 
 from cslog.facts import Facts, frames, tables
 from cslog.facts.tables import Table
 from cslog.flags import MESSAGE, ORDER, TURN, UNIT
+from cslog.kernels import sums
 from cslog.row_keys import RowKeys
 
 FACTS = ("turns", "questions", "units", "sessions", "messages", "autos", "sales", "silent", "paid")
@@ -43,6 +46,22 @@ class Counted:
             return orders.where(orders.flags & ORDER["sold"] != 0)
         return {"turns": tables.turns, "nights": tables.turns, "sessions": tables.sessions,
                 "questions": tables.questions, "autos": tables.autos}[fact](self.facts)  # fmt: skip
+
+    def codes(self, fact: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
+        """Which row of the report each row of ``table`` counts in: int32 codes, -1 for none; and the rows' keys by
+        code, among them rows that nothing of this table counts in.
+        """
+        if table.peer_day is None or self.keys.by_moment:
+            return sums.intern(self.rows(fact, table))
+        codes, keys = self._codes_of_peer_days
+        return np.where(self._counts(fact, table.flags), codes[table.peer_day], np.int32(-1)), keys
+
+    @cached_property
+    def _codes_of_peer_days(self) -> tuple[np.ndarray, np.ndarray]:
+        walked = self.facts.walked
+        thread = walked.peer_days.thread
+        shop, agent = walked.thread_shop[thread], walked.thread_agent[thread]
+        return sums.intern(self.keys.of_days(shop, agent, walked.peer_days.day, self._agents))
 
     def rows(self, fact: str, table: Table) -> np.ndarray:
         """The key of the row of the report that each row of ``table`` counts in, -1 for none; int64."""
@@ -86,7 +105,8 @@ class Counted:
             )
             if not self.keys.split.by_agent:
                 return rows
-            days = facts.peer_days[table.values["peer_day"]]
+            assert table.peer_day is not None
+            days = facts.peer_days[pl.Series(table.peer_day)]
             more = ["filter", "continuation", "after_sale", "buyer_messages", "agent_messages"]
             return rows.hstack(days.select(more))
         if fact in ("messages", "staff"):

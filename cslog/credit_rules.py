@@ -20,12 +20,15 @@ LABELS = {
 """What happened around an order (definitions 56)."""
 
 
+WHO_FIRST = {
+    "order": ("order_agent",),
+    "payment": ("payment_agent",),
+    "order_first": ("order_agent", "payment_agent"),
+    "memo": ("memo_agent",),
+}
+"""The agents whom a rule credits, the first of them who exists (kpi-spec 4.3)."""
+
+
 def credited_under(rule: str) -> pl.Expr:
-    """The agent whom ``rule`` credits with an order, null for nobody (kpi-spec 4.3)."""
-    agent = {
-        "order": pl.col("order_agent"),
-        "payment": pl.col("payment_agent"),
-        "order_first": pl.coalesce("order_agent", "payment_agent"),
-        "memo": pl.col("memo_agent"),
-    }[rule]
-    return pl.when(~pl.col("excluded")).then(agent)
+    """The agent whom ``rule`` credits with an order, null for nobody."""
+    return pl.when(~pl.col("excluded")).then(pl.coalesce(*WHO_FIRST[rule]))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cslog.facts import Facts
     from cslog.split import Split
 
+_USUAL_WAIT = 1024  # seconds; longer waits are counted one by one
+_HISTOGRAM = 4_000_000  # counters at most, whatever the number of rows
+
 AGENT_MEANS = ("cost_s", "turns_in_mean", "first_wait_s", "first_turns")
 """Measures whose quotients per agent make the means of agents (definitions 39)."""
 
@@ -87,7 +90,7 @@ def partial_of(
         if not names and fact not in ("turns", "sessions", "messages"):
             continue
         table = counted.table(fact)
-        codes, rows = sums.intern(counted.rows(fact, table))
+        codes, rows = counted.codes(fact, table)
         by_fact[fact] = _sums(table, codes, rows, names, facts)
         if fact == "turns":
             found["waits"] = _waits(table, codes, rows)
@@ -170,7 +173,9 @@ def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], f
         elif measure.value:
             values = table.values[measure.value]
             columns[name] = sums.add_values(codes, table.flags, measure.mask, values, rows.size)
-    frame = pl.DataFrame(columns)
+    # A row of the report exists when something counts in it, be it only for another table.
+    counting = np.bincount(codes[codes >= 0], minlength=rows.size) > 0
+    frame = pl.DataFrame(columns).filter(pl.Series(counting))
     if "last_received_day" in columns:
         frame = frame.with_columns(pl.col("last_received_day").replace(-1, None))
     return frame
@@ -191,18 +196,27 @@ def _distinct(table: Table, codes: np.ndarray, number: int, name: str, facts: Fa
     )
 
 
-def _waits(turns: Table, codes: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
+def _waits(table: Table, codes: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
     """Histograms of what the mean counts (turns) and of first responses (first)."""
-    pairs, counts = [], []
+    width = min(_USUAL_WAIT, max(1, _HISTOGRAM // max(rows.size, 1)))
+    dense, pairs = [], []
     for need, value in (("in_mean", "cost_s"), ("first_answered", "wait_s")):
+        waits = table.values[value]
         needs = TURN["counted"] | TURN[need]
-        some = np.flatnonzero((turns.flags & needs == needs) & (codes >= 0))
-        pairs.append((codes[some].astype(np.int64) << 32) | turns.values[value][some])
-    places, distinct = sums.intern(np.concatenate(pairs))
-    for part in (places[: pairs[0].size], places[pairs[0].size :]):
-        counts.append(np.bincount(part, minlength=distinct.size))
+        counts, longer = sums.histogram(codes, table.flags, needs, waits, rows.size, width)
+        dense.append(counts)
+        pairs.append(codes[longer].astype(np.int64) << 32 | waits[longer])
+    usual = np.flatnonzero(dense[0] + dense[1])
+    places, long = sums.intern(np.concatenate(pairs))
+    size = pairs[0].size
+    counts_of_long = [np.bincount(part, minlength=long.size) for part in (places[:size], places[size:])]
     return pl.DataFrame(
-        {"key": rows[distinct >> 32], "wait_s": distinct & 0xFFFFFFFF, "turns": counts[0], "first": counts[1]}
+        {
+            "key": rows[np.concatenate([usual // width, long >> 32])],
+            "wait_s": np.concatenate([usual % width, long & 0xFFFFFFFF]),
+            "turns": np.concatenate([dense[0][usual], counts_of_long[0]]),
+            "first": np.concatenate([dense[1][usual], counts_of_long[1]]),
+        }
     )
 
 
@@ -255,15 +269,13 @@ def _activity(messages: Table, codes: np.ndarray, rows: np.ndarray, keys: RowKey
 
 def _owners(facts: Facts, split: Split) -> pl.DataFrame:
     """Buyer messages of the period per shop, and for how many of them the agent is inferred (kpi-spec I3)."""
-    rows = facts.rows.gathered
+    rows, shops = facts.rows.gathered, len(facts.circumstances.names.shops)
     begin = split.period.first_day * DAY_SECONDS + split.day_cut_s
-    asked = (rows.who == 0) & (rows.at >= begin) & (rows.at < begin + len(split.period.days) * DAY_SECONDS)
-    columns: dict[str, np.ndarray] = {"shop": np.arange(len(facts.circumstances.names.shops))}
-    for name, counted in (("asked", asked), ("inferred", asked & (rows.agent < 0))):
-        until = np.concatenate([[0], np.cumsum(counted)])
-        of_buyers = until[rows.starts[1:]] - until[rows.starts[:-1]]
-        columns[name] = np.bincount(rows.shop, of_buyers, columns["shop"].size).astype(np.int64)
-    return pl.DataFrame(columns)
+    end = begin + len(split.period.days) * DAY_SECONDS
+    asked, inferred = sums.count_owners(
+        rows.starts, rows.shop, rows.at, rows.who, rows.agent, begin, end, shops
+    )
+    return pl.DataFrame({"shop": np.arange(shops), "asked": asked, "inferred": inferred})
 
 
 def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cslog.config import Config, Shop
-from cslog.credit_rules import credited_under
+from cslog.credit_rules import WHO_FIRST
 from cslog.facts.arrays import Orders, Rows, array, instants
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.walk import Walked
@@ -146,10 +146,10 @@ def credit_orders(
 
 def _credited(at_creation: np.ndarray, at_payment: np.ndarray, orders: Orders, rule: str) -> np.ndarray:
     known = {"order_agent": at_creation, "payment_agent": at_payment, "memo_agent": orders.memo_agent}
-    frame = pl.DataFrame({name: pl.Series(codes).replace(-1, None) for name, codes in known.items()})
-    frame = frame.with_columns(excluded=pl.Series(orders.excluded))
-    credited = frame.select(credited_under(rule).fill_null(-1).alias("credited")).to_series()
-    return np.ascontiguousarray(credited.to_numpy(), dtype=np.int32)
+    credited = np.full(at_creation.size, -1, np.int32)
+    for name in WHO_FIRST[rule]:
+        credited = np.where(credited < 0, known[name], credited)
+    return np.where(orders.excluded, np.int32(-1), credited)
 
 
 def labels(credited: Credited) -> pl.Series:

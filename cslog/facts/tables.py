@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class Table:
     """One element per fact in each array: ``buyer`` (position, -1 for a masked nick), ``shop`` and ``agent`` codes
-    (-1: nobody), business ``day``, ``at`` (wall second that dates it), ``flags`` (cslog.flags.BITS), ``values``.
+    (-1: nobody), business ``day``, ``at`` (wall second that dates it), ``flags`` (cslog.flags.BITS), ``values``; and
+    the ``peer_day`` that has the same agent and day, where there is one.
     """
 
     buyer: np.ndarray
@@ -31,6 +32,7 @@ class Table:
     at: np.ndarray
     flags: np.ndarray
     values: dict[str, np.ndarray]
+    peer_day: np.ndarray | None = None
 
     def where(self, wanted: np.ndarray) -> Table:
         """The rows for which ``wanted`` is true, or with these positions."""
@@ -41,17 +43,19 @@ class Table:
 
 
 def _of_threads(
-    facts: Facts, thread: np.ndarray, day: np.ndarray, at: np.ndarray, bits: np.ndarray, **values: np.ndarray
+    facts: Facts, peer_day: np.ndarray, at: np.ndarray, bits: np.ndarray, **values: np.ndarray
 ) -> Table:
     walked = facts.walked
+    thread = walked.peer_days.thread[peer_day]
     return Table(
         buyer=walked.thread_buyer[thread],
         shop=walked.thread_shop[thread],
         agent=walked.thread_agent[thread],
-        day=day,
+        day=walked.peer_days.day[peer_day],
         at=at,
         flags=bits,
         values=values,
+        peer_day=peer_day,
     )
 
 
@@ -60,7 +64,7 @@ def turns(facts: Facts) -> Table:
     found, judged = facts.walked.turns, facts.judged
     raw = np.where(found.reply >= 0, found.reply - found.opened, -1)
     return _of_threads(
-        facts, found.thread, facts.walked.peer_days.day[found.peer_day], found.opened, judged.flags,
+        facts, found.peer_day, found.opened, judged.flags,
         wait_s=judged.wait, cost_s=judged.cost, raw_wait_s=raw, late_s=judged.late,
     )  # fmt: skip
 
@@ -70,14 +74,14 @@ def sessions(facts: Facts) -> Table:
     found = facts.walked.sessions
     counted = facts.consulted[found.peer_day] * np.int64(SESSION["counted"])
     return _of_threads(
-        facts, found.thread, facts.walked.peer_days.day[found.peer_day], found.first, counted,
+        facts, found.peer_day, found.first, counted,
         last_at=found.last, session_s=found.last - found.first,
     )  # fmt: skip
 
 
 def units(facts: Facts, agent_wanted: np.ndarray, by_agent: bool, group: np.ndarray) -> Table:
     """What people are counted by: peer-days, or where rows are not ``by_agent`` the day of a buyer (and ``group``, a
-    number per peer-day): asked_at (-1: never), first_at, peer_day (the one that dates it); cslog.flags.UNIT.
+    number per peer-day): asked_at (-1: never), first_at; ``peer_day`` is the one that dates it; cslog.flags.UNIT.
 
     ``agent_wanted``: per peer-day, false to leave it out.
     """
@@ -101,16 +105,7 @@ def units(facts: Facts, agent_wanted: np.ndarray, by_agent: bool, group: np.ndar
         )
         first = days.first[chosen]
     at = np.where(asked >= 0, asked, first)
-    return _of_threads(
-        facts,
-        days.thread[chosen],
-        days.day[chosen],
-        at,
-        bits,
-        asked_at=asked,
-        first_at=first,
-        peer_day=chosen,
-    )
+    return _of_threads(facts, chosen, at, bits, asked_at=asked, first_at=first)
 
 
 def talks(facts: Facts) -> Table:
@@ -120,7 +115,7 @@ def talks(facts: Facts) -> Table:
     days = facts.walked.peer_days
     spoke = days.first_staff >= 0
     return _of_threads(
-        facts, days.thread, days.day, days.first, facts.message_flags(spoke),
+        facts, np.arange(days.day.size), days.first, facts.message_flags(spoke),
         buyer_messages=days.buyer_messages, agent_messages=days.staff_messages,
         agent_characters=days.staff_characters, first_at=days.first_staff, last_at=days.last_staff,
     )  # fmt: skip
@@ -135,8 +130,7 @@ def messages(facts: Facts) -> Table:
     characters = facts.rows.gathered.characters[walked.event_row[event]].astype(np.int64)
     at = walked.event_at[event]
     return _of_threads(
-        facts, walked.peer_days.thread[peer_day], walked.peer_days.day[peer_day], at,
-        facts.message_flags(~by_buyer, peer_day),
+        facts, peer_day, at, facts.message_flags(~by_buyer, peer_day),
         buyer_messages=by_buyer.astype(np.int64), agent_messages=(~by_buyer).astype(np.int64),
         agent_characters=np.where(by_buyer, 0, characters), first_at=at, last_at=at, event=event,
     )  # fmt: skip
@@ -153,9 +147,7 @@ def questions(facts: Facts) -> Table:
     bits = counted * np.int64(QUESTION["counted"])
     for level in flags.LEVELS:
         bits |= np.where(counted & (wait >= 0) & (wait <= level), np.int64(QUESTION[f"within_{level}s"]), 0)
-    return _of_threads(
-        facts, thread, walked.peer_days.day[peer_day], walked.event_at[event], bits, wait_s=wait, event=event
-    )
+    return _of_threads(facts, peer_day, walked.event_at[event], bits, wait_s=wait, event=event)
 
 
 def autos(facts: Facts) -> Table:

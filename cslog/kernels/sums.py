@@ -98,6 +98,36 @@ def count_distinct(codes, flags, need, who, number):  # type: ignore[no-untyped-
     return sums
 
 
+@njit([(I32, I64, INT, I64, INT, INT)], cache=True, nogil=True)
+def histogram(codes, flags, need, values, number, width):  # type: ignore[no-untyped-def]
+    """How often each value below ``width`` occurs per code among the facts with all flags of ``need``: int64, code *
+    width + value; and positions of the facts whose value is greater.
+    """
+    counts = np.zeros(number * width, np.int64)
+    longer = np.empty(codes.size, np.int64)
+    size = 0
+    for i in range(codes.size):
+        if codes[i] >= 0 and flags[i] & need == need:
+            if values[i] < width:
+                counts[codes[i] * width + values[i]] += 1
+            else:
+                longer[size] = i
+                size += 1
+    return counts, longer[:size]
+
+
+@njit([(I64, I32, I64, I8, I32, INT, INT, INT)], cache=True, nogil=True)
+def count_owners(starts, shop, at, who, agent, begin, end, shops):  # type: ignore[no-untyped-def]
+    """Buyer messages with ``begin`` ≤ at < ``end`` per shop, and those whose agent is not stated: int64, (2, shops)."""
+    counts = np.zeros((2, shops), np.int64)
+    for buyer in range(shop.size):
+        for i in range(starts[buyer], starts[buyer + 1]):
+            if who[i] == 0 and begin <= at[i] < end:
+                counts[0, shop[buyer]] += 1
+                counts[1, shop[buyer]] += agent[i] < 0
+    return counts
+
+
 @njit([(I32, I64, I64, INT)], cache=True, nogil=True)
 def extremes(codes, first, last, number):  # type: ignore[no-untyped-def]
     """Least ``first`` and greatest ``last`` per code; int64."""

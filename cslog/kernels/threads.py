@@ -218,10 +218,11 @@ def walk_threads(  # type: ignore[no-untyped-def]
     silence never closes a turn, the end of the day does.
     """
     size = at.size
-    # One row per turn, session and peer-day, in the order of the fields of Turns, Sessions and PeerDays.
-    turn = np.empty((size, 10), np.int64)
-    session = np.empty((size, 4), np.int64)
-    peer_day = np.empty((size, 16), np.int64)
+    # A column per turn, session and peer-day, the rows in the order of the fields of Turns, Sessions and PeerDays:
+    # one array each, because a loop that writes into forty has no register left.
+    turn = np.empty((10, size), np.int64)
+    session = np.empty((4, size), np.int64)
+    peer_day = np.empty((16, size), np.int64)
     turns, sessions, peer_days = 0, 0, 0
     event_peer_day = np.empty(size, np.int64)
     noted = size if every_event else 0
@@ -258,52 +259,52 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 else:
                     over = day != (previous_at - day_cut) // DAY
                 if over:
-                    turn[turns, 0] = thread
-                    turn[turns, 1] = opened_day
-                    turn[turns, 2] = opened_session
-                    turn[turns, 3] = opened_event
-                    turn[turns, 4] = opened
-                    turn[turns, 5] = -1
-                    turn[turns, 7] = -1 if from_buyer else now
-                    turn[turns, 8] = opened_number != last_turn_day
-                    turn[turns, 9] = opened_by
+                    turn[0, turns] = thread
+                    turn[1, turns] = opened_day
+                    turn[2, turns] = opened_session
+                    turn[3, turns] = opened_event
+                    turn[4, turns] = opened
+                    turn[5, turns] = -1
+                    turn[7, turns] = -1 if from_buyer else now
+                    turn[8, turns] = opened_number != last_turn_day
+                    turn[9, turns] = opened_by
                     last_turn_day = opened_number
                     turns += 1
                     opened = -1
             if number != day or current < 0:
                 if current >= 0:
-                    peer_day[current, 2] = by_buyer
-                    peer_day[current, 3] = by_staff
-                    peer_day[current, 4] = characters_sent
-                    peer_day[current, 8] = first_staff
-                    peer_day[current, 9] = last_staff
-                    peer_day[current, 11] = seen
-                    peer_day[current, 12] = answered
+                    peer_day[2, current] = by_buyer
+                    peer_day[3, current] = by_staff
+                    peer_day[4, current] = characters_sent
+                    peer_day[8, current] = first_staff
+                    peer_day[9, current] = last_staff
+                    peer_day[11, current] = seen
+                    peer_day[12, current] = answered
                 current, number = peer_days, day
                 by_buyer, by_staff, characters_sent = 0, 0, 0
                 asked, first_staff, last_staff, seen, answered = -1, -1, -1, 0, 0
-                peer_day[current, 0] = thread
-                peer_day[current, 1] = day
-                peer_day[current, 5] = -1
-                peer_day[current, 6] = now
-                peer_day[current, 7] = i
-                peer_day[current, 10] = (0 if from_buyer else 1) if new_session else session_by
-                peer_day[current, 13] = 0
-                peer_day[current, 14] = 0
-                peer_day[current, 15] = 0
+                peer_day[0, current] = thread
+                peer_day[1, current] = day
+                peer_day[5, current] = -1
+                peer_day[6, current] = now
+                peer_day[7, current] = i
+                peer_day[10, current] = (0 if from_buyer else 1) if new_session else session_by
+                peer_day[13, current] = 0
+                peer_day[14, current] = 0
+                peer_day[15, current] = 0
                 peer_days += 1
             if new_session:
                 if session_first >= 0:
-                    session[sessions - 1, 3] = previous_at
+                    session[3, sessions - 1] = previous_at
                 session_by = 0 if from_buyer else 1
                 session_day, session_first, session_peer_day = day, now, current
-                peer_day[current, 13] = 1
-                session[sessions, 0] = thread
-                session[sessions, 1] = current
-                session[sessions, 2] = now
+                peer_day[13, current] = 1
+                session[0, sessions] = thread
+                session[1, sessions] = current
+                session[2, sessions] = now
                 sessions += 1
             elif now - session_first > long_s:
-                peer_day[session_peer_day, 15] = 1
+                peer_day[15, session_peer_day] = 1
             event_peer_day[i] = current
             if every_event:
                 event_session[i] = sessions - 1
@@ -315,8 +316,8 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     seen |= visible[i]
                 if asked < 0:
                     asked = now
-                    peer_day[current, 5] = now
-                    peer_day[current, 14] = session_day < day
+                    peer_day[5, current] = now
+                    peer_day[14, current] = session_day < day
                 if opened < 0:
                     opened, opened_day, opened_number, opened_by = now, current, day, session_by
                     opened_event, opened_session = i, sessions - 1
@@ -325,7 +326,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     event_reply[unanswered:i] = now
                     unanswered = i
                 while waiting < turns:
-                    turn[waiting, 6] = now
+                    turn[6, waiting] = now
                     waiting += 1
                 if first_staff < 0:
                     first_staff = now
@@ -334,34 +335,34 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 characters_sent += characters[i]
                 seen |= visible[i]
                 if opened >= 0:
-                    turn[turns, 0] = thread
-                    turn[turns, 1] = opened_day
-                    turn[turns, 2] = opened_session
-                    turn[turns, 3] = opened_event
-                    turn[turns, 4] = opened
-                    turn[turns, 5] = now
-                    turn[turns, 6] = now
-                    turn[turns, 7] = -1
-                    turn[turns, 8] = opened_number != last_turn_day
-                    turn[turns, 9] = opened_by
+                    turn[0, turns] = thread
+                    turn[1, turns] = opened_day
+                    turn[2, turns] = opened_session
+                    turn[3, turns] = opened_event
+                    turn[4, turns] = opened
+                    turn[5, turns] = now
+                    turn[6, turns] = now
+                    turn[7, turns] = -1
+                    turn[8, turns] = opened_number != last_turn_day
+                    turn[9, turns] = opened_by
                     last_turn_day = opened_number
                     if opened_day == current:
                         answered = 1
                     else:
-                        peer_day[opened_day, 12] = 1
+                        peer_day[12, opened_day] = 1
                     turns += 1
                     waiting = turns
                     opened = -1
             previous, previous_at = i, now
         if current >= 0:
-            peer_day[current, 2] = by_buyer
-            peer_day[current, 3] = by_staff
-            peer_day[current, 4] = characters_sent
-            peer_day[current, 8] = first_staff
-            peer_day[current, 9] = last_staff
-            peer_day[current, 11] = seen
-            peer_day[current, 12] = answered
-            session[sessions - 1, 3] = previous_at
+            peer_day[2, current] = by_buyer
+            peer_day[3, current] = by_staff
+            peer_day[4, current] = characters_sent
+            peer_day[8, current] = first_staff
+            peer_day[9, current] = last_staff
+            peer_day[11, current] = seen
+            peer_day[12, current] = answered
+            session[3, sessions - 1] = previous_at
         if opened >= 0:
             # An open turn at the end is unanswered, unless the data end before its wait could be over (censored).
             silence = data_elapsed[thread] - elapsed[previous]
@@ -369,52 +370,51 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 if every_event:
                     event_question[opened_event:end] = 0
             else:
-                turn[turns, 0] = thread
-                turn[turns, 1] = opened_day
-                turn[turns, 2] = opened_session
-                turn[turns, 3] = opened_event
-                turn[turns, 4] = opened
-                turn[turns, 5] = -1
-                turn[turns, 7] = -2
-                turn[turns, 8] = opened_number != last_turn_day
-                turn[turns, 9] = opened_by
+                turn[0, turns] = thread
+                turn[1, turns] = opened_day
+                turn[2, turns] = opened_session
+                turn[3, turns] = opened_event
+                turn[4, turns] = opened
+                turn[5, turns] = -1
+                turn[7, turns] = -2
+                turn[8, turns] = opened_number != last_turn_day
+                turn[9, turns] = opened_by
                 turns += 1
         while waiting < turns:
-            turn[waiting, 6] = -1
+            turn[6, waiting] = -1
             waiting += 1
 
-    turn, session, peer_day = turn[:turns], session[:sessions], peer_day[:peer_days]
     return (
         Turns(
-            turn[:, 0].copy(),
-            turn[:, 1].copy(),
-            turn[:, 2].copy(),
-            turn[:, 3].copy(),
-            turn[:, 4].copy(),
-            turn[:, 5].copy(),
-            turn[:, 6].copy(),
-            turn[:, 7].copy(),
-            turn[:, 8].astype(np.int8),
-            turn[:, 9].astype(np.int8),
+            turn[0, :turns],
+            turn[1, :turns],
+            turn[2, :turns],
+            turn[3, :turns],
+            turn[4, :turns],
+            turn[5, :turns],
+            turn[6, :turns],
+            turn[7, :turns],
+            turn[8, :turns].astype(np.int8),
+            turn[9, :turns].astype(np.int8),
         ),
-        Sessions(session[:, 0].copy(), session[:, 1].copy(), session[:, 2].copy(), session[:, 3].copy()),
+        Sessions(session[0, :sessions], session[1, :sessions], session[2, :sessions], session[3, :sessions]),
         PeerDays(
-            peer_day[:, 0].copy(),
-            peer_day[:, 1].copy(),
-            peer_day[:, 2].copy(),
-            peer_day[:, 3].copy(),
-            peer_day[:, 4].copy(),
-            peer_day[:, 5].copy(),
-            peer_day[:, 6].copy(),
-            peer_day[:, 7].copy(),
-            peer_day[:, 8].copy(),
-            peer_day[:, 9].copy(),
-            peer_day[:, 10].astype(np.int8),
-            peer_day[:, 11].astype(np.int8),
-            peer_day[:, 12].astype(np.int8),
-            peer_day[:, 13].astype(np.int8),
-            peer_day[:, 14].astype(np.int8),
-            peer_day[:, 15].astype(np.int8),
+            peer_day[0, :peer_days],
+            peer_day[1, :peer_days],
+            peer_day[2, :peer_days],
+            peer_day[3, :peer_days],
+            peer_day[4, :peer_days],
+            peer_day[5, :peer_days],
+            peer_day[6, :peer_days],
+            peer_day[7, :peer_days],
+            peer_day[8, :peer_days],
+            peer_day[9, :peer_days],
+            peer_day[10, :peer_days].astype(np.int8),
+            peer_day[11, :peer_days].astype(np.int8),
+            peer_day[12, :peer_days].astype(np.int8),
+            peer_day[13, :peer_days].astype(np.int8),
+            peer_day[14, :peer_days].astype(np.int8),
+            peer_day[15, :peer_days].astype(np.int8),
         ),
         EventNotes(event_peer_day, event_session, event_reply, event_question),
     )
