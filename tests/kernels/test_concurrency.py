@@ -103,7 +103,7 @@ def compiled_kernels():
                 yield pytest.param(found, id=f"{module.name}.{name}")
 
 
-@pytest.mark.parametrize("kernel", compiled_kernels())
+@pytest.mark.parametrize("kernel", [*compiled_kernels()])
 def test_a_kernel_is_compiled_for_one_signature_alone(kernel):
     """A second one would be compiled in the middle of somebody's report."""
     if not hasattr(kernel, "signatures"):
