@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Bench:
     ingest: int
     day_store: int
     resume: bool
+    begun: set[tuple[str, str]] = field(default_factory=set)  # cases with samples of this run
 
     @property
     def variables(self) -> dict[str, str]:
@@ -84,6 +85,9 @@ class Bench:
         """Run and note under (stage, case, program, round); None when that is known already."""
         if self.resume and self.results.has(key):
             return None
+        if not self.resume and key[:2] not in self.begun:
+            self.results.forget(*key[:2])
+        self.begun.add(key[:2])
         sample, out = run(command, self.variables | (more or {}))
         found = extra(out) if extra and not sample.failed else {}
         self.results.add(key, sample, command, found)
