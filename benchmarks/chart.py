@@ -23,6 +23,7 @@ def draw(found: Results, out: Path) -> None:
         for name in dict.fromkeys(n for c in cases for n in found.programs("kpi", c))
         if name != "imports"
     ]
+    programs.sort(key=lambda name: {"cslog": 0, "floor": 1}.get(name, 2))
     figure, (seconds, memory) = plt.subplots(1, 2, figsize=(11, 4.5))
     for name in programs:
         for axes, field, scale in ((seconds, "wall_s", 1.0), (memory, "peak_mib", 1024.0)):

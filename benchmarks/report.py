@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from benchmarks.results import Results, shown, table
 
@@ -13,7 +12,7 @@ MIB_PER_GIB = 1024
 def text(found: Results, chart: Path | None) -> str:
     """The whole page."""
     parts = [
-        _about(found.content["about"]),
+        _about(found),
         _goals(found),
         _months(found, chart),
         _year(found),
@@ -24,13 +23,15 @@ def text(found: Results, chart: Path | None) -> str:
     return head + "".join(f"\n{part}" for part in parts if part)
 
 
-def _about(about: dict[str, Any]) -> str:
+def _about(found: Results) -> str:
+    about = found.content["about"]
     if not about:
         return ""
+    commits = sorted({s["commit"] for s in found.content["samples"] if s.get("commit")} | {about["commit"]})
     machine, versions = about["machine"], about["versions"]
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"{about['date']}, commit {about['commit']}. {machine['processor']}, {machine['cores']} cores, "
+        f"{about['date']}, commit {', '.join(commits)}. {machine['processor']}, {machine['cores']} cores, "
         f"{machine['memory_gib']} GiB, {machine['system']}, Python {about['python']}. {named}. Files are in the page "
         "cache. Every run is a process of its own, started in turn with those it is compared with; seconds are "
         "medians, ratios are medians of the ratios of each round. Peak is the largest resident set.\n"

@@ -50,6 +50,11 @@ class Results:
         }
         self._save()
 
+    def forget(self, stage: str, case: str) -> None:
+        """Drop the samples of a case."""
+        samples = self.content["samples"]
+        self.content["samples"] = [s for s in samples if (s["stage"], s["case"]) != (stage, case)]
+
     def has(self, key: Key) -> bool:
         """Whether there is a sample."""
         return any(_key(sample) == key for sample in self.content["samples"])
@@ -59,6 +64,7 @@ class Results:
         stage, case, program, number = key
         new = {"stage": stage, "case": case, "program": program, "round": number, **asdict(sample), **extra}
         new["command"] = without_places(command)
+        new["commit"] = self.content["about"].get("commit", "")
         kept = [known for known in self.content["samples"] if _key(known) != key]
         self.content["samples"] = [*kept, new]
         self._save()

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Bench:
     ingest: int
     day_store: int
     resume: bool
+    begun: set[tuple[str, str]] = field(default_factory=set)  # cases with samples of this run
 
     @property
     def variables(self) -> dict[str, str]:
@@ -66,6 +67,18 @@ class Bench:
     def kpi(self, store: Path, month: str = MONTH) -> Command:
         """The report that is measured."""
         return self.cslog("kpi", "--store", str(store), "--month", month, "--json", "--quiet")
+
+    def sample(self) -> Path:
+        """A store of sample_logs."""
+        folder = self.data / "sample"
+        if not folder.exists():
+            self.must(self.cslog("ingest", str(ROOT / "sample_logs"), "--store", str(folder), "--quiet"))
+        return folder
+
+    def warm(self) -> None:
+        """Compile everything that a report and an ingest use; bytecode too."""
+        self.must(self.cslog("warm"))
+        self.must(self.kpi(self.sample()))
 
     def must(self, command: Command, more: dict[str, str] | None = None) -> bytes:
         """Run what is not measured but must succeed; its stdout."""
@@ -84,6 +97,9 @@ class Bench:
         """Run and note under (stage, case, program, round); None when that is known already."""
         if self.resume and self.results.has(key):
             return None
+        if not self.resume and key[:2] not in self.begun:
+            self.results.forget(*key[:2])
+        self.begun.add(key[:2])
         sample, out = run(command, self.variables | (more or {}))
         found = extra(out) if extra and not sample.failed else {}
         self.results.add(key, sample, command, found)
@@ -120,7 +136,7 @@ def in_page_cache(folder: Path) -> None:
 
 def kpi(bench: Bench) -> None:
     """The month's report of cslog, its floor, and the peers', for every size."""
-    bench.must(bench.cslog("warm"))
+    bench.warm()
     for messages in bench.sizes:
         store = bench.store(messages)
         in_page_cache(store)
@@ -173,7 +189,7 @@ def _checked(bench: Bench, ours: Path, theirs: Path) -> dict[str, Any]:
 
 def year(bench: Bench) -> None:
     """A month out of a year beside the same month in a store of its own: the cost must not follow the store."""
-    bench.must(bench.cslog("warm"))
+    bench.warm()
     stores = {
         "a year's store": bench.store(bench.year_month, "2024-01", 12),
         "a month's store": bench.store(bench.year_month, "2024-06", 1, seed=7 + 5 * 1000),
@@ -187,10 +203,8 @@ def year(bench: Bench) -> None:
 
 def start(bench: Bench) -> None:
     """Start-up: a report on the sample beside its imports alone, and --help beside a bare typer program."""
-    bench.must(bench.cslog("warm"))
-    store = bench.data / "sample"
-    if not store.exists():
-        bench.must(bench.cslog("ingest", str(ROOT / "sample_logs"), "--store", str(store), "--quiet"))
+    bench.warm()
+    store = bench.sample()
     bare = bench.data / "bare.py"
     bare.write_text(_BARE, encoding="utf-8")
     pairs = {
@@ -221,7 +235,7 @@ def first(bench: Bench) -> None:
 
 def ingest(bench: Bench) -> None:
     """A folder of 1,440 GBK Txt files into an empty store, the same folder again, and one more day into a big one."""
-    bench.must(bench.cslog("warm"))
+    bench.warm()
     logs = bench.data / f"logs-{bench.ingest}"
     _generated(bench, logs, bench.ingest, FILES_SHOPS)
     for number in range(min(bench.rounds, 2)):

@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import floor, make_store, report, run
 from benchmarks.processes import Sample
 from benchmarks.processes import run as process
 from benchmarks.results import Results, without_places
+from cslog.store import Store
 
 
 @pytest.fixture
@@ -62,6 +63,12 @@ class TestResults:
         assert found.ratio("kpi", "50000000", "duckdb", "cslog") is None
         assert "killed" in report.text(found, None)
 
+    def test_a_case_that_is_run_again_forgets_what_was_measured_before(self, found):
+        add(found, "cslog", [1.0, 2.0])
+        add(found, "cslog", [5.0], case="1000000")
+        found.forget("kpi", "50000000")
+        assert found.cases("kpi") == ["1000000"]
+
     def test_samples_are_kept_for_a_run_that_goes_on(self, found):
         add(found, "cslog", [1.0])
         again = Results(found.path)
@@ -74,6 +81,23 @@ class TestResults:
             without_places(["/opt/x/python", "-m", "cslog", "--store", "/data/store"])
             == "python -m cslog --store store"
         )
+
+
+class TestFloor:
+    def test_the_scan_reads_every_message_and_the_kernels_run_alone(self, tmp_path):
+        store = Store(tmp_path / "store")
+        make_store.fill(store.folder, make_store.Plan(messages=3000, seed=3, agents=3))
+        store.compact()
+        tasks, snapshot = floor.plan(store.folder, "2024-11")
+        _, _, rows = floor.scan(tasks, snapshot)
+        in_reach = snapshot.messages(
+            1_730_150_400, 1_733_184_000, ["buyer_key"]
+        ).collect()  # 29 October to 3 December
+        assert rows == in_reach.height > 2900
+        found = floor.kernels(tasks, how_many=1)
+        assert found["ns_per_message"] > 0
+        # The passes over all messages that every report makes: none may have escaped the count.
+        assert {"owners.infer_owners", "threads.order_threads", "threads.walk_threads"} <= set(found["each"])
 
 
 class TestReport:
