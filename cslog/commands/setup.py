@@ -40,5 +40,6 @@ def demo(session: Session) -> None:
 
 @app.command(hidden=True)
 def warm() -> None:
-    """Compile the kernels now, so that the first report does not wait for it."""
+    """Compile the kernels now, so that neither the first ingest nor the first report waits for it."""
     from cslog.kernels import attribution, concurrency, owners, threads  # noqa: F401  (importing compiles)
+    from cslog.readers.scan import chat_blocks, encodings  # noqa: F401
