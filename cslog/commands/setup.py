@@ -42,4 +42,4 @@ def demo(session: Session) -> None:
 def warm() -> None:
     """Compile the kernels now, so that neither the first ingest nor the first report waits for it."""
     from cslog.kernels import attribution, concurrency, owners, threads  # noqa: F401  (importing compiles)
-    from cslog.readers.scan import chat_blocks, encodings  # noqa: F401
+    from cslog.scan import chat_blocks, encodings, hashing, rows, texts  # noqa: F401

@@ -56,7 +56,7 @@ def decode(data: bytes, encoding: str | None = None) -> Decoded:
     if looks_utf16(data):
         sample = data[:4096]
         return _replacing(data, "utf-16-le" if sample[1::2].count(0) > sample[0::2].count(0) else "utf-16-be")
-    from cslog.readers.scan import encodings
+    from cslog.scan import encodings
 
     faults = encodings.utf8_faults(data)
     if faults.broken == 0:

@@ -15,7 +15,7 @@ from cslog.readers.base import Batch
 if TYPE_CHECKING:
     from cslog.readers.base import Options
     from cslog.readers.head import Head
-    from cslog.readers.scan.chat_blocks import Blocks
+    from cslog.scan.chat_blocks import Blocks
 
 # What stands between a sender and his text. Full-width marks come from editors that "correct" them.
 _TAIL = re.compile(r"[(（]2[0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[)）][:：]")
@@ -59,7 +59,7 @@ class QnTxt:
 
     def read(self, head: Head, options: Options) -> Batch:
         """Read every single chat of the export."""
-        from cslog.readers.scan import chat_blocks, encodings, views
+        from cslog.scan import chat_blocks, columns, encodings
 
         decoded = decode.decode(head.data)
         content = encodings.unix_lines(decoded.utf8)
@@ -68,27 +68,27 @@ class QnTxt:
         shops = [text.plain_name(name) for name in (shop, options.shop) if name]
         staff = [text.plain_name(name) for name in options.staff]
         found = chat_blocks.scan(content, start, line, shops + staff, shops)
-        senders = views.strings(found.sender, content)
+        senders = columns.viewed(found.sender, content)
         if login is None and (options.shop is not None or senders.str.contains(":", literal=True).any()):
             shop = text.cast_of(senders, options, head.path).shop
-        columns = {
+        messages = {
             "line": found.line,
             "block": found.block,
-            "buyer": views.strings(found.buyer, content),
+            "buyer": columns.viewed(found.buyer, content),
             "sender": senders,
             "side": pl.repeat(None, len(senders), dtype=pl.String, eager=True),
             "agent": pl.repeat(None, len(senders), dtype=pl.String, eager=True),
             "sent_at": found.sent_at,
-            "text": views.strings(found.text, content),
+            "text": columns.viewed(found.text, content),
             "auto": pl.Series(found.auto).cast(pl.Boolean),
         }
         rejects = {
             "line": found.rejected_line,
             "reason": [chat_blocks.REASONS[reason] for reason in found.rejected_reason],
-            "text": views.strings(found.rejected_text, content),
+            "text": columns.viewed(found.rejected_text, content),
         }
         return Batch(
-            messages=pl.DataFrame(columns, schema=schema.RAW_MESSAGES),
+            messages=pl.DataFrame(messages, schema=schema.RAW_MESSAGES),
             rejects=pl.DataFrame(rejects, schema=schema.REJECTS),
             encoding=decoded.encoding,
             replaced_characters=decoded.replaced,

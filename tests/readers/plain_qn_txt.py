@@ -1,4 +1,4 @@
-"""The reader qn-txt as a plain loop over lines: what cslog.readers.scan.chat_blocks is held against."""
+"""The reader qn-txt as a plain loop over lines: what cslog.scan.chat_blocks is held against."""
 
 from __future__ import annotations
 

@@ -1,9 +1,0 @@
-"""The loops of the readers over the bytes of a file: numba, without the interpreter's lock, so that files are
-read side by side. Signatures are fixed as in cslog.kernels; `cslog warm` compiles them.
-"""
-
-from __future__ import annotations
-
-from cslog import numba_cache
-
-numba_cache.use()
