@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cslog import classify, schema
+from cslog import classify, keys, schema
 from cslog.clock import DAY_SECONDS
 from cslog.config import DEFAULT_ROBOTS
 from cslog.errors import ReadError
@@ -149,7 +149,7 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
         platform=pl.lit(batch.platform),
         buyer_key=_people(raw, batch.platform),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
-        content_key=_hashes(written.to_series()),
+        content_key=keys.hashes(written.to_series()),
         source_file=pl.lit(source_file),
         source_line=pl.col("line"),
     ).select(pl.col(name).cast(dtype) for name, dtype in schema.ORDERS.items())
@@ -200,10 +200,10 @@ def _distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
     """A number per row, equal for equal strings, and the strings numbered."""
     from cslog.scan import columns, hashing, rows
 
-    keys = hashing.xxh3(*columns.bytes_of(strings))
+    hashes = hashing.xxh3(*columns.bytes_of(strings))
     if strings.null_count():
-        keys = np.where(strings.is_null().to_numpy(), 0, keys)
-    codes, first = rows.distinct(keys)
+        hashes = np.where(strings.is_null().to_numpy(), 0, hashes)
+    codes, first = rows.distinct(hashes)
     return codes, strings.gather(first)
 
 
@@ -354,24 +354,17 @@ def _with_keys(frame: pl.DataFrame) -> pl.DataFrame:
     speaker = pl.when(pl.col("side").is_in(["agent", "robot"])).then("account").otherwise(pl.lit(""))
     kind = pl.Series([str(int(kind)) for kind in Kind]).gather(frame["kind"])
     written = frame.select(pl.concat_str([speaker, kind, "comparable"], separator=_SEPARATOR)).to_series()
-    frame = frame.with_columns(message_key=_hashes(written))
-    keys = [frame[name].to_numpy() for name in ("buyer_key", "sent_at", "message_key")]
-    rank, occurrence = rows.equal_before(*keys)
+    frame = frame.with_columns(message_key=keys.hashes(written))
+    identity = [frame[name].to_numpy() for name in ("buyer_key", "sent_at", "message_key")]
+    rank, occurrence = rows.equal_before(*identity)
     return frame.with_columns(rank=pl.Series(rank), occurrence=pl.Series(occurrence))
 
 
 def _people(frame: pl.DataFrame, platform: str) -> pl.Series:
     """Keys of (platform, shop, buyer)."""
-    return _hashes(
+    return keys.hashes(
         frame.select(pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)).to_series()
     )
-
-
-def _hashes(texts: pl.Series) -> pl.Series:
-    """64-bit hashes, the same in every release and on every machine (Polars' own are not)."""
-    from cslog.scan import columns, hashing
-
-    return pl.Series("hash", hashing.xxh3(*columns.bytes_of(texts)))
 
 
 def _months(seconds: pl.Series) -> pl.Series:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit, types
 
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _I32 = types.Array(types.int32, 1, "C", readonly=True)
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
+_FOUR: Any = types.Tuple((_I64, _I64, _I64, _I64))  # type: ignore[no-untyped-call]
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -71,3 +74,98 @@ def equal_before(one, two, three):  # type: ignore[no-untyped-def]
             slot = (slot + 1) & (triples.size - 1)
         triples[slot] = row
     return ranks, occurrences
+
+
+@njit
+def _before(one, other, keys):  # type: ignore[no-untyped-def]
+    """Whether row ``one`` comes before row ``other``."""
+    if keys[0][one] != keys[0][other]:
+        return keys[0][one] < keys[0][other]
+    if keys[1][one] != keys[1][other]:
+        return keys[1][one] < keys[1][other]
+    if keys[2][one] != keys[2][other]:
+        return keys[2][one] < keys[2][other]
+    return keys[3][one] < keys[3][other]
+
+
+@njit
+def _run_end(order, begin, end, keys):  # type: ignore[no-untyped-def]
+    """Where the rows that are in order from ``begin`` on end."""
+    at = begin + 1
+    while at < end and not _before(order[at], order[at - 1], keys):
+        at += 1
+    return at
+
+
+@njit([(types.Array(types.int64, 1, "C"), _I64, _FOUR)], cache=True, nogil=True)
+def arrange(order, first, keys):  # type: ignore[no-untyped-def]
+    """Bring rows of ``order``, which is sorted by ``first``, into the order of ``keys`` where ``first`` is equal.
+
+    Stable. Runs that are in order are merged, and exports are in order for the most part.
+    """
+    spare = np.empty(order.size, np.int64)
+    begin = 0
+    while begin < order.size:
+        end = begin + 1
+        while end < order.size and first[order[end]] == first[order[begin]]:
+            end += 1
+        while True:
+            left, runs = begin, 0
+            while left < end:
+                middle = _run_end(order, left, end, keys)
+                runs += 1
+                if middle == end:
+                    break
+                right = _run_end(order, middle, end, keys)
+                one, other = left, middle
+                for at in range(left, right):
+                    if one < middle and (other >= right or not _before(order[other], order[one], keys)):
+                        spare[at] = order[one]
+                        one += 1
+                    else:
+                        spare[at] = order[other]
+                        other += 1
+                order[left:right] = spare[left:right]
+                left = right
+            if runs <= 1:
+                break
+        begin = end
+
+
+@njit([(_I64, _FOUR)], cache=True, nogil=True)
+def repeats(order, keys):  # type: ignore[no-untyped-def]
+    """Whether each row of ``order`` is equal in all ``keys`` to the row before it."""
+    found = np.zeros(order.size, np.bool_)
+    for at in range(1, order.size):
+        one, other = order[at - 1], order[at]
+        found[at] = (
+            keys[0][one] == keys[0][other]
+            and keys[1][one] == keys[1][other]
+            and keys[2][one] == keys[2][other]
+            and keys[3][one] == keys[3][other]
+        )
+    return found
+
+
+@njit([(_FOUR, _FOUR)], cache=True, nogil=True)
+def among(rows, known):  # type: ignore[no-untyped-def]
+    """Whether each of ``rows`` stands among ``known``; both are sorted by their first two columns."""
+    found = np.zeros(rows[0].size, np.bool_)
+    size = known[0].size
+    begin, end = 0, 0
+    for row in range(found.size):
+        one, two = rows[0][row], rows[1][row]
+        if not (begin < end and known[0][begin] == one and known[1][begin] == two):
+            begin = end
+            while begin < size and (
+                known[0][begin] < one or (known[0][begin] == one and known[1][begin] < two)
+            ):
+                begin += 1
+            end = begin
+            while end < size and known[0][end] == one and known[1][end] == two:
+                end += 1
+        for at in range(begin, end):
+            if known[2][at] == rows[2][row] and known[3][at] == rows[3][row]:
+                found[row] = True
+                break
+    return found

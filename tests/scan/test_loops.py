@@ -56,3 +56,30 @@ def test_equal_rows_are_counted_and_numbered(keys):
 def test_distinct_of_many(count):
     codes, first = rows.distinct(np.arange(count, dtype=np.int64) << 20)
     assert codes.tolist() == first.tolist() == list(range(count))
+
+
+SMALL = st.integers(-1, 2)
+ROWS = st.lists(st.tuples(SMALL, SMALL, SMALL, SMALL), max_size=40)
+
+
+def columns_of(keys, width):
+    return tuple(np.array([key[i] for key in keys], np.int64) for i in range(width))
+
+
+@given(st.lists(st.tuples(*[SMALL] * 5), max_size=60))
+def test_rows_are_arranged_as_python_sorts_them(keys):
+    first, *rest = columns_of(keys, 5)
+    order = np.argsort(first, kind="stable")
+    rows.arrange(order, first, tuple(rest))
+    assert order.tolist() == sorted(range(len(keys)), key=lambda row: keys[row])  # stable too
+    found = rows.repeats(order, (first, *rest[:3]))
+    assert found.tolist() == [
+        n > 0 and keys[order[n - 1]][:4] == keys[row][:4] for n, row in enumerate(order)
+    ]
+
+
+@given(ROWS, ROWS)
+def test_rows_are_found_among_others(mine, theirs):
+    mine, theirs = sorted(mine), sorted(theirs, key=lambda row: row[:2])
+    found = rows.among(columns_of(mine, 4), columns_of(theirs, 4))
+    assert found.tolist() == [row in theirs for row in mine]
