@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cslog.schema import Kind
@@ -38,7 +39,25 @@ _SYSTEM = (
 )
 """Lines that the client writes into a conversation."""
 
+_SYSTEM_OPENINGS = [
+    "当前用户",
+    "该用户",
+    "买家正在",
+    "买家从",
+    "您有一条",
+    "您可能",
+    "平台提示",
+    "系统提示",
+    "系统提醒",
+    "温馨提示",
+    "您发送了",
+    "对方向您",
+    "请确认收货",
+    "账号信息",
+]
+
 _RECALL = r"^(?:.{0,60}撤回了(?:一|1)条消息|消息已撤回)$"
+_RECALL_CLOSINGS = ("条消息", "已撤回")
 
 _PLACEHOLDERS = {
     "[图片]": Kind.IMAGE,
@@ -58,6 +77,7 @@ _RAW_KINDS = (
     (r"^https?://img\.alicdn\.com/\S+$|^<img\s[^>]*>$", Kind.IMAGE),
     (r"^<recognition>[\s\S]*\.amr$", Kind.VOICE),
 )
+_RAW_OPENINGS = ("http", "<img", "<recogni")
 
 
 def without_auto_marker(text: pl.Expr) -> pl.Expr:
@@ -100,32 +120,61 @@ def kind(text: pl.Expr) -> pl.Expr:
     return pl.coalesce(placeholder, raw, pl.lit(int(Kind.TEXT), pl.Int8))
 
 
-def characters(text: pl.Expr, message_kind: pl.Expr) -> pl.Expr:
-    """Code points that are not white space; 0 unless the message is text (kpi-spec 3, 客服字数)."""
-    visible = text.str.replace_all(r"\s+", "").str.len_chars().cast(pl.Int32)
-    return pl.when(message_kind == int(Kind.TEXT)).then(visible).otherwise(pl.lit(0, pl.Int32))
+def words(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Of every text the code points that are not white space (kpi-spec 3, 客服字数), and the normalised text of a
+    message's identity (docs/definitions.md 1).
+    """
+    from cslog.scan import columns
+    from cslog.scan import texts as scan
+
+    counts, kept, places = scan.words(*columns.bytes_of(texts), _characters())
+    return pl.Series(counts), columns.strings(kept, places)
 
 
 def comparable(text: pl.Expr, message_kind: pl.Expr) -> pl.Expr:
-    """The normalised text of the message's identity (docs/definitions.md 1); empty unless it is text."""
-    plain = text.str.replace_all(_lost_in_gbk(), "")
+    """The normalised text of the message's identity; empty unless it is text."""
+    plain = text.map_batches(lambda texts: words(texts)[1], return_dtype=pl.String, is_elementwise=True)
     return pl.when(message_kind == int(Kind.TEXT)).then(plain).otherwise(pl.lit(""))
 
 
+def worth_a_look(texts: pl.Series) -> np.ndarray:
+    """Whether a text may be anything but plain words, by how it begins and ends: all others are unmarked text of no
+    system, no transfer and no recall. Asking every text for every pattern would cost more than reading the file.
+    """
+    from cslog.scan import columns
+    from cslog.scan import texts as scan
+
+    return scan.that_look_like(*columns.bytes_of(texts), *_looks())
+
+
 @functools.cache
-def _lost_in_gbk() -> str:
-    # Blanks, question marks and everything that a GBK export turns into question marks.
-    ranges: list[tuple[int, int]] = []
-    for code in range(0xFFFE):
-        character = chr(code)
-        if 0xD800 <= code <= 0xDFFF or character.isspace() or character in "?？":
-            continue
-        try:
-            character.encode("gbk")
-        except UnicodeEncodeError:
-            continue
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1] = (ranges[-1][0], code)
-        else:
-            ranges.append((code, code))
-    return "[^" + "".join(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in ranges) + "]+"
+def _looks() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    from cslog.scan import texts as scan
+
+    blanks = [character for character in map(chr, range(0x80, 0x3001)) if character.isspace()]
+    marks = [f"{bracket}自动回复" for bracket in "[(（【"]
+    openings = [*_SYSTEM_OPENINGS, *_PLACEHOLDERS, *_RAW_OPENINGS, *marks, "由", *blanks]
+    return (
+        *scan.openings([word.encode() for word in openings]),
+        *scan.closings([word.encode() for word in (*_RECALL_CLOSINGS, *blanks)]),
+    )
+
+
+@functools.cache
+def _characters() -> np.ndarray:
+    """The table of ``cslog.scan.texts.words``."""
+    from cslog.scan import texts as scan
+
+    every = "".join(map(chr, range(1 << 16)))
+    # A GBK export turns into question marks whatever it cannot write; blanks and question marks go with them.
+    copy = every.encode("gbk", errors="replace").decode("gbk")
+    table = np.array(
+        [scan.VISIBLE | scan.KEPT * (one == other) for one, other in zip(every, copy, strict=True)], np.uint8
+    )
+    for code in range(1 << 16):
+        if chr(code).isspace():
+            table[code] = (
+                scan.VISIBLE if 0x1C <= code <= 0x1F else 0
+            )  # separators, but no White_Space of Unicode
+    table[[ord(mark) for mark in "?？"]] = scan.VISIBLE
+    return table

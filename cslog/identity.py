@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import xxhash
 
-from cslog import classify, schema
+from cslog import classify, keys, schema
 from cslog.clock import DAY_SECONDS
 from cslog.config import DEFAULT_ROBOTS
 from cslog.errors import ReadError
 from cslog.readers.base import Batch
-from cslog.schema import MessageClass
+from cslog.schema import Kind, MessageClass
 
 _PREFIX = r"^\s*(?:cntaobao|cnalichn)"
 _SEPARATOR = "\x1f"
@@ -66,9 +65,7 @@ def canonical_messages(
     Raises ReadError when the file's shop is unknown.
     """
     assert batch.messages is not None
-    raw = batch.messages.with_columns(
-        plain_account(pl.col("buyer")), plain_account(pl.col("sender")), plain_account(pl.col("agent"))
-    )
+    raw = batch.messages
     file_shop = batch.shop or _shop_among(raw["sender"]) or accounts.shop
     if file_shop is None:
         raise ReadError(
@@ -81,30 +78,48 @@ def canonical_messages(
         DEFAULT_ROBOTS | accounts.robots.get(shop, frozenset()),
         accounts.assistants.get(shop, frozenset()),
         accounts.staff.get(shop, frozenset()),
+        accounts.internal.get(shop, frozenset()),
     )
     exporter = names.short(batch.exporter) if batch.exporter else None
 
-    frame = _with_sides(raw, names)
+    frame = _with_sides(_with_looks(_with_names(raw, names, batch.platform), names))
     misplaced = frame["side"].is_null()
     rejects = frame.filter(misplaced).select(
         "line",
         pl.lit("sender is neither the buyer nor an account of the shop").alias("reason"),
         "text",
     )
-    frame = _with_class(frame.filter(~misplaced), names, accounts.internal.get(shop, frozenset()))
-    frame = _with_owner(frame, names, exporter)
-    frame = _with_keys(frame, batch.platform, shop)
+    if misplaced.any():
+        frame = frame.filter(~misplaced)
+    if not frame["line"].is_sorted():
+        frame = frame.sort("line", maintain_order=True)
+    frame = _with_keys(_with_owner(_with_class(frame), names, exporter))
     return (
-        frame.with_columns(
-            month=_month(pl.col("sent_at")),
+        frame.select(
+            month=_months(frame["sent_at"]),
             platform=pl.lit(batch.platform),
             shop=pl.lit(shop),
+            buyer="buyer",
+            buyer_key="buyer_key",
+            sent_at="sent_at",
+            rank="rank",
+            message_class="message_class",
+            kind="kind",
+            agent="agent",
             # Only a message without a stated agent can ever need the exporter (I3).
             exporter=pl.when(_undecided()).then(pl.lit(exporter, pl.String)),
+            transfer_from="transfer_from",
+            transfer_to="transfer_to",
+            characters="characters",
+            sender="sender",
+            text="text",
+            rule="rule",
+            message_key="message_key",
+            occurrence="occurrence",
             refines=pl.lit(False),
             source_file=pl.lit(source_file),
-            source_line=pl.col("line"),
-        ).select(pl.col(name).cast(dtype) for name, dtype in schema.MESSAGES.items()),
+            source_line="line",
+        ),
         rejects.select(pl.col(name).cast(dtype) for name, dtype in schema.REJECTS.items()),
     )
 
@@ -130,11 +145,11 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR)
     )
     return raw.with_columns(
-        month=_month(pl.col("created_at")),
+        month=_months(raw["created_at"]),
         platform=pl.lit(batch.platform),
-        buyer_key=_buyer_keys(raw, batch.platform),
+        buyer_key=_people(raw, batch.platform),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
-        content_key=_hashes(written.to_series()),
+        content_key=keys.hashes(written.to_series()),
         source_file=pl.lit(source_file),
         source_line=pl.col("line"),
     ).select(pl.col(name).cast(dtype) for name, dtype in schema.ORDERS.items())
@@ -149,6 +164,7 @@ class _Names:
     robots: frozenset[str]
     assistants: frozenset[str]
     staff: frozenset[str]
+    internal: frozenset[str]
 
     def short(self, name: str) -> str:
         """The agent's name without the shop; the main account is named like the shop."""
@@ -172,143 +188,189 @@ class _Names:
 
 
 def _shop_among(senders: pl.Series) -> str | None:
-    prefixes = senders.str.extract(r"^([^:]+):", 1).drop_nulls()
+    plain = senders.to_frame("sender").select(plain_account(pl.col("sender"))).to_series()
+    prefixes = plain.str.extract(r"^([^:]+):", 1).drop_nulls()
     if prefixes.is_empty():
         return None
     counts = prefixes.value_counts().sort(["count", prefixes.name], descending=[True, False])
     return str(counts[prefixes.name][0])
 
 
-def _with_sides(raw: pl.DataFrame, names: _Names) -> pl.DataFrame:
-    sender, stated = pl.col("sender"), pl.col("side")
+def _distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
+    """A number per row, equal for equal strings, and the strings numbered."""
+    from cslog.scan import columns, hashing, rows
+
+    hashes = hashing.xxh3(*columns.bytes_of(strings))
+    if strings.null_count():
+        hashes = np.where(strings.is_null().to_numpy(), 0, hashes)
+    codes, first = rows.distinct(hashes)
+    return codes, strings.gather(first)
+
+
+def _with_names(raw: pl.DataFrame, names: _Names, platform: str) -> pl.DataFrame:
+    """Names without the site, and what they tell; a name is looked at once, however often it stands in the file."""
+    plain = plain_account(pl.col("name"))
+    codes, found = _distinct(raw["buyer"])
+    buyers = found.alias("name").to_frame().select(buyer=plain)
+    buyers = buyers.with_columns(
+        own=names.is_account(pl.col("buyer")) | pl.col("buyer").is_in(sorted(names.internal)),
+        buyer_key=_people(buyers.with_columns(shop=pl.lit(names.shop)), platform),
+    )[codes]
+    codes, found = _distinct(raw["sender"])
+    senders = found.alias("name").to_frame().select(sender=plain)
+    senders = senders.with_columns(account=names.short_of(pl.col("sender")))
+    senders = senders.with_columns(
+        of_shop=names.is_account(pl.col("sender")),
+        robot=names.is_robot(pl.col("account")),
+        assistant=pl.col("account").is_in(sorted(names.assistants)).fill_null(False),
+    )[codes]
+    agent = raw["agent"]
+    if agent.null_count() < len(agent):
+        codes, found = _distinct(agent)
+        agent = found.alias("name").to_frame().select(agent=names.short_of(plain))["agent"].gather(codes)
+    return raw.with_columns(agent, *buyers, *senders)
+
+
+def _with_looks(frame: pl.DataFrame, names: _Names) -> pl.DataFrame:
+    """What the texts tell: ``system``, ``marked``, who was ``handed_from`` and ``handed_to``, ``kind``, and the
+    text ``bare`` of its mark where it has one.
+    """
+    looked = classify.worth_a_look(frame["text"])
+    text = pl.col("text")
+    handed_from, handed_to = classify.transfer_parties(text)
+    looks = (
+        frame.filter(pl.Series(looked))
+        .select(
+            system=classify.is_system(text),
+            marked=classify.has_auto_marker(text),
+            handed_from=names.short_of(plain_account(handed_from)),
+            handed_to=names.short_of(plain_account(handed_to)),
+            bare=classify.without_auto_marker(text),
+        )
+        .with_columns(kind=classify.kind(pl.col("bare")))
+    )
+    plain = pl.DataFrame(
+        {"system": [False], "marked": [False], "kind": [int(Kind.TEXT)]}, schema_overrides={"kind": pl.Int8}
+    )
+    row = np.full(frame.height, looks.height)
+    row[looked] = np.arange(looks.height)
+    return frame.with_columns(*pl.concat([looks, plain], how="diagonal")[row])
+
+
+def _with_sides(frame: pl.DataFrame) -> pl.DataFrame:
+    stated = pl.col("side")
     side = (
         pl.when(stated.is_not_null())
         .then(stated)
-        .when(classify.is_system(pl.col("text")))
+        .when("system")
         .then(pl.lit("system"))
-        .when(sender == pl.col("buyer"))
+        .when(pl.col("sender") == pl.col("buyer"))
         .then(pl.lit("buyer"))
-        .when(names.is_account(sender))
+        .when("of_shop")
         .then(pl.lit("agent"))
     )
-    frame = raw.with_columns(side=side, account=names.short_of(sender))
-    robot = (pl.col("side") == "agent") & names.is_robot(pl.col("account"))
-    return frame.with_columns(
-        side=pl.when(robot).then(pl.lit("robot")).otherwise(pl.col("side")),
-        agent=names.short_of(pl.col("agent")),
-        own=names.is_account(pl.col("buyer")),
-    )
+    frame = frame.with_columns(side=side)
+    robot = (pl.col("side") == "agent") & pl.col("robot")
+    return frame.with_columns(side=pl.when(robot).then(pl.lit("robot")).otherwise(pl.col("side")))
 
 
-def _with_class(frame: pl.DataFrame, names: _Names, internal: frozenset[str]) -> pl.DataFrame:
-    text, side = pl.col("text"), pl.col("side")
-    marked = pl.col("auto") | classify.has_auto_marker(text)
-    handed_from, handed_to = classify.transfer_parties(text)
-    transfer = handed_from.is_not_null() & side.is_in(["buyer", "system"])
-    own = pl.col("own") | pl.col("buyer").is_in(sorted(internal))
+def _with_class(frame: pl.DataFrame) -> pl.DataFrame:
+    side = pl.col("side")
+    marked = pl.col("auto") | pl.col("marked")
+    transfer = pl.col("handed_from").is_not_null() & side.is_in(["buyer", "system"])
     decisions: list[tuple[pl.Expr, MessageClass, str]] = [
-        (own, MessageClass.INTERNAL, "internal account"),
+        (pl.col("own"), MessageClass.INTERNAL, "internal account"),
         (transfer, MessageClass.TRANSFER, "transfer line"),
         (side == "system", MessageClass.SYSTEM, "system line"),
-        (classify.is_system(text) & ~marked, MessageClass.SYSTEM, "system line"),
+        (pl.col("system") & ~marked, MessageClass.SYSTEM, "system line"),
         (side == "buyer", MessageClass.BUYER, "sender"),
         (side == "robot", MessageClass.AUTO, "robot account"),
         (marked, MessageClass.AUTO, "marker"),
-        (pl.col("account").is_in(sorted(names.assistants)), MessageClass.ASSIST, "assisting robot"),
+        (pl.col("assistant"), MessageClass.ASSIST, "assisting robot"),
+        (pl.lit(True), MessageClass.HUMAN, "sender"),
     ]
-    message_class: Any = pl.when(decisions[0][0]).then(pl.lit(int(decisions[0][1]), pl.Int8))
-    rule: Any = pl.when(decisions[0][0]).then(pl.lit(decisions[0][2]))
-    for condition, code, name in decisions[1:]:
-        message_class = message_class.when(condition).then(pl.lit(int(code), pl.Int8))
-        rule = rule.when(condition).then(pl.lit(name))
-    plain = classify.without_auto_marker(text)
+    first: Any = pl
+    for number, (condition, _, _) in enumerate(decisions):
+        first = first.when(condition).then(pl.lit(number, pl.Int8))
+    outcomes = pl.DataFrame(
+        {
+            "message_class": [int(code) for _, code, _ in decisions],
+            "rule": [name for _, _, name in decisions],
+        },
+        schema={"message_class": pl.Int8, "rule": pl.String},
+    )
+    handed = transfer & ~pl.col("own")
+    decided = frame.select(number=first)["number"]
+    frame = frame.with_columns(
+        *outcomes[decided],
+        text=pl.coalesce("bare", "text"),
+        transfer_from=pl.when(handed).then("handed_from"),
+        transfer_to=pl.when(handed).then("handed_to"),
+    )
+    characters, comparable = classify.words(frame["text"])
+    is_text = pl.col("kind") == int(Kind.TEXT)
     return frame.with_columns(
-        message_class=message_class.otherwise(pl.lit(int(MessageClass.HUMAN), pl.Int8)),
-        rule=rule.otherwise(pl.lit("sender")),
-        text=plain,
-        kind=classify.kind(plain),
-        transfer_from=pl.when(transfer & ~own).then(names.short_of(plain_account(handed_from))),
-        transfer_to=pl.when(transfer & ~own).then(names.short_of(plain_account(handed_to))),
-    ).with_columns(characters=classify.characters(pl.col("text"), pl.col("kind")))
+        characters=pl.when(is_text).then(characters).otherwise(pl.lit(0, pl.Int32)),
+        comparable=pl.when(is_text).then(comparable).otherwise(pl.lit("")),
+    )
 
 
 def _with_owner(frame: pl.DataFrame, names: _Names, exporter: str | None) -> pl.DataFrame:
     """The agent of each row: the sender's account for staff, the stated agent for the buyer (I3)."""
-    speaking = (
-        frame.filter((pl.col("side") == "agent") & (pl.col("message_class") != int(MessageClass.SYSTEM)))
-        .filter(pl.col("account") != names.shop)  # the main account is neutral
-        .group_by("block")
-        .agg(speaker=pl.col("account").min(), speakers=pl.col("account").n_unique())
+    from cslog.scan import rows
+
+    blocks, _ = rows.distinct(frame["block"].to_numpy())
+    accounts, found = _distinct(frame["account"])
+    speaks = (
+        frame.select(
+            (pl.col("side") == "agent")
+            & (pl.col("message_class") != int(MessageClass.SYSTEM))
+            & (pl.col("account") != names.shop)  # the main account is neutral
+        )
+        .to_series()
+        .fill_null(False)
+        .to_numpy()
     )
-    joined = frame.join(speaking, on="block", how="left", maintain_order="left")
-    stated = (
-        pl.when(pl.col("agent").is_not_null())
-        .then(pl.col("agent"))
-        .when(pl.col("speakers").is_null())
-        .then(pl.lit(exporter, pl.String))
-        .when(pl.col("speakers") == 1)
-        .then(pl.col("speaker"))
-    )
+    count = blocks.max(initial=-1) + 1
+    lowest, highest = np.full(count, len(found)), np.full(count, -1)
+    np.minimum.at(lowest, blocks[speaks], accounts[speaks])
+    np.maximum.at(highest, blocks[speaks], accounts[speaks])
+    # Nobody spoke: the exporter is stated; one account: it is; several: none is.
+    speaker = np.where(highest < 0, len(found), np.where(lowest == highest, highest, len(found) + 1))
+    of_block = pl.concat([found, pl.Series([exporter, None], dtype=pl.String)]).gather(speaker)
+    stated = pl.coalesce("agent", of_block.gather(blocks))
     staff = pl.col("side").is_in(["agent", "robot"])
     buyer = pl.col("message_class") == int(MessageClass.BUYER)
-    return joined.with_columns(agent=pl.when(staff).then(pl.col("account")).when(buyer).then(stated))
+    return frame.with_columns(agent=pl.when(staff).then("account").when(buyer).then(stated))
 
 
 def _undecided() -> pl.Expr:
     return pl.col("agent").is_null() & (pl.col("message_class") == int(MessageClass.BUYER))
 
 
-def _with_keys(frame: pl.DataFrame, platform: str, shop: str) -> pl.DataFrame:
-    frame = frame.with_columns(shop=pl.lit(shop)).sort("line", maintain_order=True)
-    speaker = pl.when(pl.col("side").is_in(["agent", "robot"])).then(pl.col("account")).otherwise(pl.lit(""))
-    written = frame.select(
-        pl.concat_str(
-            [speaker, pl.col("kind").cast(pl.String), classify.comparable(pl.col("text"), pl.col("kind"))],
-            separator=_SEPARATOR,
-        )
+def _with_keys(frame: pl.DataFrame) -> pl.DataFrame:
+    from cslog.scan import rows
+
+    speaker = pl.when(pl.col("side").is_in(["agent", "robot"])).then("account").otherwise(pl.lit(""))
+    kind = pl.Series([str(int(kind)) for kind in Kind]).gather(frame["kind"])
+    written = frame.select(pl.concat_str([speaker, kind, "comparable"], separator=_SEPARATOR)).to_series()
+    frame = frame.with_columns(message_key=keys.hashes(written))
+    identity = [frame[name].to_numpy() for name in ("buyer_key", "sent_at", "message_key")]
+    rank, occurrence = rows.equal_before(*identity)
+    return frame.with_columns(rank=pl.Series(rank), occurrence=pl.Series(occurrence))
+
+
+def _people(frame: pl.DataFrame, platform: str) -> pl.Series:
+    """Keys of (platform, shop, buyer)."""
+    return keys.hashes(
+        frame.select(pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)).to_series()
     )
-    frame = frame.with_columns(
-        message_key=_hashes(written.to_series()), buyer_key=_buyer_keys(frame, platform)
-    )
-    return frame.with_columns(
-        rank=_equal_before(frame, "buyer_key", "sent_at"),
-        occurrence=_equal_before(frame, "buyer_key", "sent_at", "message_key"),
-    )
 
 
-def _equal_before(frame: pl.DataFrame, *columns: str) -> pl.Series:
-    """For each row, how many rows before it are equal in ``columns``."""
-    # By one sort: a Polars window over groups of one or two rows costs twenty times as much.
-    keys = [frame[name].to_numpy() for name in columns]
-    order = np.lexsort(keys[::-1])
-    changes = np.zeros(order.size, dtype=bool)
-    for key in keys:
-        changes[1:] |= key[order][1:] != key[order][:-1]
-    position = np.arange(order.size)
-    group_start = np.maximum.accumulate(np.where(changes, position, 0))
-    before = np.empty(order.size, dtype=np.int32)
-    before[order] = position - group_start
-    return pl.Series(before)
+def _months(seconds: pl.Series) -> pl.Series:
+    """``YYYY-MM`` of every second; a day is written once."""
+    from cslog.scan import rows
 
-
-def _buyer_keys(frame: pl.DataFrame, platform: str) -> pl.Series:
-    """Keys of (platform, shop, buyer); only distinct buyers are hashed."""
-    people = frame.select("shop", "buyer").unique()
-    written = people.select(
-        pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)
-    ).to_series()
-    keyed = people.with_columns(buyer_key=_hashes(written))
-    return frame.select("shop", "buyer").join(keyed, on=["shop", "buyer"], how="left", maintain_order="left")[
-        "buyer_key"
-    ]
-
-
-def _hashes(texts: pl.Series) -> pl.Series:
-    """64-bit hashes, the same in every release and on every machine (Polars' own are not)."""
-    digest = xxhash.xxh3_64_intdigest
-    values = np.fromiter((digest(text.encode()) for text in texts), dtype=np.uint64, count=len(texts))
-    return pl.Series("hash", values.view(np.int64))
-
-
-def _month(seconds: pl.Expr) -> pl.Expr:
-    return pl.from_epoch(seconds.floordiv(DAY_SECONDS) * DAY_SECONDS, time_unit="s").dt.strftime("%Y-%m")
+    codes, first = rows.distinct((seconds // DAY_SECONDS).to_numpy())
+    days = pl.from_epoch(seconds.gather(first), time_unit="s")
+    return days.dt.strftime("%Y-%m").gather(codes)

@@ -6,9 +6,13 @@ A file that cannot be read is reported and the others go on; what was read of it
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,14 +20,15 @@ import polars as pl
 from cslog import identity, schema
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError
-from cslog.inputs import files_below, inputs_of
+from cslog.inputs import Input, files_below, inputs_of
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options, Reader
-from cslog.readers.head import Head
 from cslog.snapshot import LEDGER
 from cslog.store import Appended, Store, Writer, ledger_row
 
 _ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
+_THREADS = os.cpu_count() or 1
+_BYTES_AHEAD = 32 << 20  # of files that were read and wait for their turn
 
 
 @dataclass
@@ -77,16 +82,97 @@ class Report:
 
 
 @dataclass
+class _File:
+    """One file as it was read, with its report; no frames of one that failed or is known."""
+
+    report: FileReport
+    fingerprint: str = ""
+    messages: list[pl.DataFrame] = field(default_factory=list)
+    orders: list[pl.DataFrame] = field(default_factory=list)
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+
+
+@dataclass
 class _Pending:
-    """Rows read but not yet appended, with the reports of their files."""
+    """Rows read but not yet appended."""
 
     messages: list[pl.DataFrame] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
 
+    def add(self, file: _File) -> None:
+        self.messages += file.messages
+        self.orders += file.orders
+        self.rejects += file.rejects
+
     @property
     def rows(self) -> int:
         return sum(frame.height for frame in (*self.messages, *self.orders))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How files are read: by which readers, and what is known of the shops. Used by several threads at once."""
+
+    readers: list[Reader]
+    options: Options
+    accounts: identity.Accounts
+    fingerprint: str
+    known: set[str]  # fingerprints of files in the store; a set may be asked while it grows
+
+    def read(self, found: Input) -> _File:
+        """Read one file; whatever is wrong with it stands in its report."""
+        report = FileReport(found.path, error=found.error)
+        if found.head is None:
+            return _File(report)
+        report.sha256 = hashlib.sha256(found.head.data).hexdigest()
+        file = _File(report, _fingerprint(report, self.fingerprint))
+        if file.fingerprint in self.known:
+            report.status = "duplicate"
+            return file
+        try:
+            reader = registry.identify(found.head, self.readers)
+            report.reader = reader.id
+            batch = reader.read(found.head, self.options).validated(f"{reader.id}: {found.path}")
+            self._resolve(file, batch)
+        except CslogError as error:
+            report.error = re.sub(r"^[:,] ", "", str(error).removeprefix(found.path))
+            return file
+        except Exception as error:
+            # A defect of ours must not cost the other files; what a buyer wrote must not reach the message.
+            report.error = (
+                f"cslog failed on it ({type(error).__name__}); please report this, the file was left out"
+            )
+            return file
+        report.status = "ingested"
+        report.encoding = batch.encoding
+        report.replaced_characters = batch.replaced_characters
+        report.warnings = batch.warnings
+        return file
+
+    def _resolve(self, file: _File, batch: Batch) -> None:
+        report = file.report
+        rejects = [] if batch.rejects is None else [batch.rejects]
+        if batch.messages is not None:
+            messages, misplaced = identity.canonical_messages(batch, self.accounts, report.path)
+            report.messages_read = messages.height
+            file.messages.append(messages)
+            rejects.append(misplaced)
+        if batch.orders is not None:
+            orders = identity.canonical_orders(batch, self.accounts, report.path)
+            report.orders_read = orders.height
+            file.orders.append(orders)
+        if batch.messages is None and batch.orders is None:
+            raise ReadError(f"{report.path}: holds neither messages nor orders")
+        for frame in rejects:
+            report.rejects += frame.height
+            file.rejects.append(
+                frame.select(
+                    pl.lit(report.path).alias("source_file"),
+                    pl.lit(report.sha256, pl.String).alias("sha256"),
+                    *schema.REJECTS,
+                )
+            )
 
 
 def ingest(
@@ -121,26 +207,21 @@ def ingest(
         staff=frozenset().union(*accounts.staff.values()),
         robots=DEFAULT_ROBOTS.union(*accounts.robots.values()),
     )
-    reading = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
+    told = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
 
     reports: list[FileReport] = []
     with store.writer(dry_run=dry_run) as writer:
         known = writer.known_fingerprints()
         pending = _Pending()
-        for done, file in enumerate(files):
-            on_file(done, len(files), str(file))
-            for found in inputs_of(file):
-                report = FileReport(found.path, error=found.error)
-                reports.append(report)
-                if found.head is None:
-                    continue
-                report.sha256 = hashlib.sha256(found.head.data).hexdigest()
-                fingerprint = _fingerprint(report, reading)
-                if fingerprint in known:
-                    report.status = "duplicate"
-                    continue
-                if _read_into(pending, report, found.head, readers, options, accounts):
-                    known.add(fingerprint)
+        for file in _in_order(files, _Reading(readers, options, accounts, told, known), on_file):
+            reports.append(file.report)
+            if file.report.status != "ingested":
+                continue
+            if file.fingerprint in known:  # the same bytes were being read beside it
+                reports[-1] = FileReport(file.report.path, "duplicate", sha256=file.report.sha256)
+                continue
+            known.add(file.fingerprint)
+            pending.add(file)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
                 _append(writer, pending, reports)
                 pending = _Pending()
@@ -148,66 +229,34 @@ def ingest(
         _append(writer, pending, reports)
         for report in reports:
             report.messages_duplicate = report.messages_read - report.messages_new
-        rows = [_ledger_row(report, reading) for report in reports if report.status == "ingested"]
+        rows = [_ledger_row(report, told) for report in reports if report.status == "ingested"]
         if rows and not dry_run:
             writer.commit(pl.DataFrame(rows, schema=LEDGER))
     return Report(store.snapshot().store_version, reports)
 
 
-def _read_into(
-    pending: _Pending,
-    report: FileReport,
-    head: Head,
-    readers: list[Reader],
-    options: Options,
-    accounts: identity.Accounts,
-) -> bool:
-    """Read one file into ``pending`` and fill its report; False when it failed."""
-    try:
-        reader = registry.identify(head, readers)
-        report.reader = reader.id
-        batch = reader.read(head, options).validated(f"{reader.id}: {head.path}")
-        _resolve(pending, report, batch, accounts, head.path)
-    except CslogError as error:
-        report.error = re.sub(r"^[:,] ", "", str(error).removeprefix(head.path))
-        return False
-    except Exception as error:
-        # A defect of ours must not cost the other files; what a buyer wrote must not reach the message.
-        report.error = (
-            f"cslog failed on it ({type(error).__name__}); please report this, the file was left out"
-        )
-        return False
-    report.status = "ingested"
-    report.encoding = batch.encoding
-    report.replaced_characters = batch.replaced_characters
-    report.warnings = batch.warnings
-    return True
+def _in_order(
+    files: list[Path], reading: _Reading, on_file: Callable[[int, int, str], None]
+) -> Iterator[_File]:
+    """Read the files side by side and yield them one after the other, in the order in which they were named.
 
-
-def _resolve(
-    pending: _Pending, report: FileReport, batch: Batch, accounts: identity.Accounts, path: str
-) -> None:
-    rejects = [] if batch.rejects is None else [batch.rejects]
-    if batch.messages is not None:
-        messages, misplaced = identity.canonical_messages(batch, accounts, path)
-        report.messages_read = messages.height
-        pending.messages.append(messages)
-        rejects.append(misplaced)
-    if batch.orders is not None:
-        orders = identity.canonical_orders(batch, accounts, path)
-        report.orders_read = orders.height
-        pending.orders.append(orders)
-    if batch.messages is None and batch.orders is None:
-        raise ReadError(f"{path}: holds neither messages nor orders")
-    for frame in rejects:
-        report.rejects += frame.height
-        pending.rejects.append(
-            frame.select(
-                pl.lit(path).alias("source_file"),
-                pl.lit(report.sha256, pl.String).alias("sha256"),
-                *schema.REJECTS,
-            )
-        )
+    Decoding and scanning run without the interpreter's lock. One file a thread is in memory, and further ones only
+    while all of them are small.
+    """
+    waiting: deque[tuple[int, Future[_File]]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for done, file in enumerate(files):
+                on_file(done, len(files), str(file))
+                for found in inputs_of(file):
+                    size = len(found.head.data) if found.head else 0
+                    waiting.append((size, pool.submit(reading.read, found)))
+                    while len(waiting) > _THREADS and sum(size for size, _ in waiting) > _BYTES_AHEAD:
+                        yield waiting.popleft()[1].result()
+            while waiting:
+                yield waiting.popleft()[1].result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:
@@ -226,8 +275,8 @@ def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> Non
         writer.append_rejects(pl.concat(pending.rejects))
 
 
-def _fingerprint(report: FileReport, reading: str) -> str:
-    return hashlib.sha256(f"{report.sha256}\x1f{reading}".encode()).hexdigest()
+def _fingerprint(report: FileReport, told: str) -> str:
+    return hashlib.sha256(f"{report.sha256}\x1f{told}".encode()).hexdigest()
 
 
 _LEDGER_COUNTS = (
@@ -241,12 +290,12 @@ _LEDGER_COUNTS = (
 )
 
 
-def _ledger_row(report: FileReport, reading: str) -> dict[str, Any]:
+def _ledger_row(report: FileReport, told: str) -> dict[str, Any]:
     counts = {name: getattr(report, name) for name in _LEDGER_COUNTS}
     return ledger_row(
         path=report.path,
         sha256=report.sha256,
-        fingerprint=_fingerprint(report, reading),
+        fingerprint=_fingerprint(report, told),
         reader=report.reader,
         encoding=report.encoding,
         **counts,

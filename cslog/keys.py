@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
-import xxhash
 
 NOBODY = 0
 """Key of a missing account; no name hashes to it in practice, and one that did would be nobody."""
@@ -24,9 +23,9 @@ integers, people read names."""
 
 def hashes(texts: pl.Series) -> pl.Series:
     """xxh3 of each text, as Int64."""
-    digest = xxhash.xxh3_64_intdigest
-    values = np.fromiter((digest(text.encode()) for text in texts), dtype=np.uint64, count=len(texts))
-    return pl.Series("hash", values.view(np.int64))
+    from cslog.scan import columns, hashing
+
+    return pl.Series("hash", hashing.xxh3(*columns.bytes_of(texts)))
 
 
 def account_keys(names: Iterable[str]) -> np.ndarray:
@@ -36,10 +35,11 @@ def account_keys(names: Iterable[str]) -> np.ndarray:
 
 def with_account_keys(frame: pl.DataFrame) -> pl.DataFrame:
     """``frame`` with the columns of ACCOUNT_KEYS; NOBODY where the name is null."""
-    columns = {}
+    columns: dict[str, pl.Expr | pl.Series] = {}
     for key, name in ACCOUNT_KEYS.items():
-        names = frame[name].unique().drop_nulls()
-        columns[key] = frame[name].replace_strict(
-            names, account_keys(names), default=NOBODY, return_dtype=pl.Int64
-        )
+        names = frame[name]
+        if names.null_count() == len(names):
+            columns[key] = pl.lit(NOBODY, pl.Int64)
+        else:
+            columns[key] = hashes(names).zip_with(names.is_not_null(), pl.Series([NOBODY]))
     return frame.with_columns(**columns)

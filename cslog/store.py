@@ -151,6 +151,28 @@ class Store:
             ) from error
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a table holds before an append; nothing without ``table``."""
+
+    table: Table | None
+    columns: schema.Schema
+
+    def rows(self) -> pl.LazyFrame:
+        """All rows."""
+        return pl.LazyFrame(schema=self.columns) if self.table is None else self.table.scan()
+
+    def files_with(self, batch: pl.DataFrame) -> Iterator[pl.LazyFrame]:
+        """The files that may hold a message of ``batch``."""
+        if self.table is None:
+            return
+        months = set(batch["month"].unique())
+        spans = {name: _span(batch[name]) for name in ("sent_at", "buyer_key")}
+        for part in self.table.parts:
+            if part.partition in months and all(part.meets(name, *span) for name, span in spans.items()):
+                yield self.table.scan([part])
+
+
 class Writer:
     """Appends to the tables of one store while its lock is held."""
 
@@ -170,21 +192,19 @@ class Writer:
 
     def append_messages(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
-        repeated = batch.select(pl.struct(schema.MESSAGE_ID).is_duplicated()).to_series()
-        if repeated.any():
-            folded = copies.fold(batch.filter(repeated).lazy()).select(list(schema.MESSAGES)).collect()
-            batch = pl.concat([batch.filter(~repeated), folded])
-        fresh = pl.DataFrame()
+        batch = copies.merged(batch)
+        fresh = batch.clear()
 
-        def missing(known: pl.LazyFrame) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
             nonlocal fresh
-            fresh, refined = copies.unknown(batch, known)
+            fresh, refined = copies.unknown(batch, known.files_with(batch))
             return {
                 "part": _files_of(fresh),
                 REFINEMENTS: _files_of(refined.with_columns(refines=pl.lit(True))),
             }
 
-        self._append("messages", missing)
+        if not batch.is_empty():
+            self._append("messages", missing)
         return Appended(_per_file(fresh), {})
 
     def append_orders(self, batch: pl.DataFrame) -> Appended:
@@ -193,9 +213,9 @@ class Writer:
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 
-        def missing(known: pl.LazyFrame) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
             nonlocal first, later
-            there = known.select(version).collect()
+            there = known.rows().select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
             is_first = unknown.select(pl.struct(order).is_first_distinct()).to_series()
             first = unknown.filter(is_first).join(there, on=order, how="anti")
@@ -210,8 +230,8 @@ class Writer:
         key = ["sha256", "line", "reason"]
         batch = batch.unique(key, maintain_order=True)
 
-        def missing(known: pl.LazyFrame) -> dict[str, list[pl.DataFrame]]:
-            there = known.select(key).collect()
+        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+            there = known.rows().select(key).collect()
             return {"part": [batch.join(there, on=key, how="anti", maintain_order="left")]}
 
         self._append("rejects", missing)
@@ -285,16 +305,17 @@ class Writer:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[pl.LazyFrame], dict[str, list[pl.DataFrame]]]) -> None:
+    def _append(self, table: str, missing: Callable[[_Known], dict[str, list[pl.DataFrame]]]) -> None:
         """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
         if self._dry_run:
-            missing(self._scan(table))
+            there = tables.exists(self._folder / table)
+            missing(_Known(self._table(table) if there else None, LAYOUTS[table].columns))
             return
         for attempt in range(_ATTEMPTS):
             opened = self._table(table)
             frames = {
                 prefix: [frame for frame in found if not frame.is_empty()]
-                for prefix, found in missing(opened.scan()).items()
+                for prefix, found in missing(_Known(opened, LAYOUTS[table].columns)).items()
             }
             if not any(frames.values()):
                 return
@@ -306,12 +327,22 @@ class Writer:
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
+def _span(numbers: pl.Series) -> tuple[int, int]:
+    least, greatest = numbers.min(), numbers.max()
+    assert isinstance(least, int)
+    assert isinstance(greatest, int)
+    return least, greatest
+
+
 def _files_of(messages: pl.DataFrame) -> list[pl.DataFrame]:
-    """``messages`` sorted as files hold them, with the keys of their accounts, cut to the size of files."""
-    ordered = keys.with_account_keys(messages.sort(schema.MESSAGE_ORDER))
+    """``messages``, in the order of the store, with the keys of their accounts, cut to the size of files."""
+    keyed = keys.with_account_keys(messages)
+    months = keyed["month"].unique().sort().to_list()
+    # A filter would copy all columns.
+    by_month = [keyed] if len(months) == 1 else [keyed.filter(pl.col("month") == month) for month in months]
     return [
         month.slice(begin, _ROWS_PER_FILE)
-        for month in ordered.partition_by("month", maintain_order=True)
+        for month in by_month
         for begin in range(0, month.height, _ROWS_PER_FILE)
     ]
 

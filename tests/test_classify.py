@@ -5,7 +5,7 @@ from __future__ import annotations
 import naive
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslog import classify
@@ -130,9 +130,44 @@ def test_no_auto_markers(text):
     [("亲 在的\n有", 4), ("", 0), (" \t\u3000\n", 0), ("a b", 2), ("😊好", 2), ("/:^_^", 5)],
 )
 def test_characters_are_code_points_without_white_space(text, count):
-    kind = pl.lit(int(Kind.TEXT))
-    assert value(classify.characters(TEXT, kind), text) == count
-    assert value(classify.characters(TEXT, pl.lit(int(Kind.IMAGE))), text) == 0
+    assert classify.words(pl.Series([text]))[0].to_list() == [count]
+
+
+BLANK = st.sampled_from(["", "", " ", "\n", "\xa0", "\u3000", "\u2003", "\x85", "\u2028", "\x1c"])
+SPECIAL = st.sampled_from(
+    ["[自动回复]", "(自动回复)", "（自动回复）", "【自动回复】", "[自动]", "由 小美 转交给 阿强", "由", "当前用户来自", "该用户来自", "买家从首页进入",
+     "买家正在浏览", "您有一条店铺消息", "您可能关心以下内容", "平台提示", "系统提示", "系统提醒", "温馨提示：小美正在为您服务。", "您发送了一个振屏",
+     "对方向您发送了一个振屏。", "请确认收货地址", "账号信息保护显示", "消息已撤回", "撤回了一条消息", "撤回了1条消息", "[图片]", "[卡片]", "[未知]",
+     "请在客户端查看原始聊天记录，网页版无法展示", "https://img.alicdn.com/a.jpg", "http://img.alicdn.com/", "<img src=a>", "<recognition>a.amr"]
+)  # fmt: skip
+ORDINARY = st.sampled_from(["", "", "在吗", "亲", "您", "a", "你", "：", "，原因：【忙】"])
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(
+        st.tuples(BLANK, ORDINARY, BLANK, SPECIAL | ORDINARY, BLANK, ORDINARY, BLANK).map("".join), max_size=4
+    )
+)
+def test_only_what_is_worth_a_look_is_anything_but_words(texts):
+    """Ordinary texts are not asked for patterns at all, so nothing that a pattern finds may be taken for one."""
+    frame = pl.DataFrame({"text": texts}, schema={"text": pl.String})
+    found = frame.select(
+        special=classify.has_auto_marker(TEXT)
+        | classify.is_system(TEXT)
+        | classify.transfer_parties(TEXT)[0].is_not_null()
+        | (classify.without_auto_marker(TEXT) != TEXT)
+        | (classify.kind(classify.without_auto_marker(TEXT)) != int(Kind.TEXT))
+    )["special"]
+    looked = classify.worth_a_look(frame["text"])
+    assert [
+        text for text, special, look in zip(texts, found, looked, strict=True) if special and not look
+    ] == []
+
+
+def test_ordinary_texts_are_not_worth_a_look():
+    texts = ["在吗", "您好，请问有什么可以帮您？", "请稍等", "好的", "", "htt", "a", "买家", "系统"]
+    assert not classify.worth_a_look(pl.Series(texts)).any()
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

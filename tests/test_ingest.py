@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from naive import Block, Export, Line, OrderRow
 from worlds import BEGIN, SHOP
 
 from cslog import clock, schema
+from cslog import ingest as ingest_module
 from cslog.config import Config, Shop
 from cslog.errors import UsageError
 from cslog.ingest import FileReport, ingest
 from cslog.inputs import files_below
 from cslog.readers import registry
-from cslog.readers.base import Batch
+from cslog.readers.base import Batch, Options
+from cslog.readers.head import Head
+from cslog.readers.qn_txt import QnTxt
 from cslog.store import Store
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
@@ -112,6 +116,51 @@ def test_progress_is_told_before_each_file(store, inbox):
     told = []
     take(store, inbox, on_file=lambda done, total, path: told.append((done, total, Path(path).name)))
     assert told == [(0, 2, "a.txt"), (1, 2, "b.txt"), (2, 2, "")]
+
+
+class SideBySide:
+    """Reads the first file only when the second has been read, and fails on what says so."""
+
+    id, title, title_zh, sign = "side", "", "", ""
+
+    def __init__(self) -> None:
+        self.second_is_read = threading.Event()
+
+    def identify(self, head: Head) -> bool:
+        return True
+
+    def read(self, head: Head, options: Options) -> Batch:
+        if head.data == b"defect":
+            raise RuntimeError(SECRET)
+        if head.data == b"first":
+            assert self.second_is_read.wait(30)
+        self.second_is_read.set()
+        return QnTxt().read(Head(head.path, HELLO if head.data == b"first" else OTHER), options)
+
+
+def test_files_are_read_side_by_side_and_reported_in_their_order(store, inbox, monkeypatch):
+    monkeypatch.setattr(ingest_module, "_THREADS", 2)
+    contents = [b"first", b"second", b"defect", b"second", b"first", *(b"%d" % n for n in range(20))]
+    paths = [write(inbox / f"{n:02}.txt", content) for n, content in enumerate(contents)]
+    reports = take(store, *paths, reader=SideBySide())
+    assert [Path(report.path).name for report in reports] == [path.name for path in paths]
+    assert [report.status for report in reports[:5]] == [
+        "ingested",
+        "ingested",
+        "failed",
+        "duplicate",
+        "duplicate",
+    ]
+    assert reports[2].error is not None
+    assert SECRET not in reports[2].error
+    assert [report.messages_new for report in reports] == [2, 2] + [0] * 23, (
+        "the first of equal copies is the new one"
+    )
+    assert [path[-6:] for path in store.snapshot().ledger().drop_nulls("path")["path"]][:3] == [
+        "00.txt",
+        "01.txt",
+        "05.txt",
+    ]
 
 
 # ---- zip files ------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def demo(session: Session) -> None:
 
 @app.command(hidden=True)
 def warm() -> None:
-    """Compile the kernels now, so that the first report does not wait for it."""
-    from cslog import kernels
+    """Compile the loops now, so that neither the first ingest nor the first report waits for it."""
+    from cslog import numba_cache
 
-    kernels.compile_all()
+    numba_cache.compile_all("cslog.kernels", "cslog.scan")

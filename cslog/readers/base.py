@@ -76,7 +76,7 @@ class Batch:
 
 
 class Reader(Protocol):
-    """One export format."""
+    """One export format. One instance reads several files at once, in threads: it keeps nothing of a file."""
 
     id: str
     title: str  # English, shown by `cslog readers`

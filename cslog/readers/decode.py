@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
+from functools import cached_property
 
 REPLACEMENT = "\ufffd"
 
@@ -16,11 +17,18 @@ _BOMS = (
 
 @dataclass(frozen=True)
 class Decoded:
-    """``text``, the ``encoding`` that was used, and how many characters had to be ``replaced``."""
+    """``utf8``, the text in that encoding, the ``encoding`` it was read in, and how many characters had to be
+    ``replaced``.
+    """
 
-    text: str
+    utf8: bytes
     encoding: str
     replaced: int
+
+    @cached_property
+    def text(self) -> str:
+        """The text."""
+        return self.utf8.decode()
 
 
 def looks_utf16(data: bytes) -> bool:
@@ -48,24 +56,28 @@ def decode(data: bytes, encoding: str | None = None) -> Decoded:
     if looks_utf16(data):
         sample = data[:4096]
         return _replacing(data, "utf-16-le" if sample[1::2].count(0) > sample[0::2].count(0) else "utf-16-be")
-    try:
-        return Decoded(data.decode("utf-8"), "utf-8", 0)
-    except UnicodeDecodeError:
-        pass
-    utf8 = data.decode("utf-8", errors="replace")
-    broken = utf8.count(REPLACEMENT)
-    if broken * 20 <= len(utf8) - len(utf8.encode("ascii", errors="ignore")):
-        return Decoded(utf8, "utf-8", broken)
-    return _replacing(data, "gb18030")
+    from cslog.scan import encodings
+
+    faults = encodings.utf8_faults(data)
+    if faults.broken == 0:
+        return Decoded(data, "utf-8", 0)
+    if faults.shown * 20 <= faults.beyond_ascii:
+        return _decoded(data.decode(errors="replace"), "utf-8", faults.shown)
+    utf8 = encodings.utf8_of_gb18030(data)
+    return _replacing(data, "gb18030") if utf8 is None else Decoded(utf8, "gb18030", 0)
 
 
 def _replacing(data: bytes, encoding: str, shown: str | None = None) -> Decoded:
     try:
-        return Decoded(data.decode(encoding), shown or encoding, 0)
+        return _decoded(data.decode(encoding), shown or encoding, 0)
     except UnicodeDecodeError:
         pass
     if encoding.startswith("utf-16"):
         text = data.decode(encoding, errors="replace")
     else:
         text = "\n".join(line.decode(encoding, errors="replace") for line in data.split(b"\n"))
-    return Decoded(text, shown or encoding, text.count(REPLACEMENT))
+    return _decoded(text, shown or encoding, text.count(REPLACEMENT))
+
+
+def _decoded(text: str, encoding: str, replaced: int) -> Decoded:
+    return Decoded(text.encode(errors="replace"), encoding, replaced)

@@ -1,0 +1,38 @@
+"""Where numba keeps what it compiled; imported before numba by every package of compiled loops."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+
+def _writable_cache() -> str:
+    # Cron jobs and read-only installs have no writable site-packages, where numba would look first.
+    folder = platformdirs.user_cache_path("cslog", appauthor=False) / "numba"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        folder = (
+            Path(tempfile.gettempdir()) / f"cslog-numba-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        )
+    return str(folder)
+
+
+def use() -> None:
+    """Name the folder to numba, unless the user did; two runs at once may probe it, so the probe is per process."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", _writable_cache())
+
+
+def compile_all(*packages: str) -> None:
+    """Compile every loop of these packages, or load it from the cache."""
+    for package in packages:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            importlib.import_module(f"{package}.{module.name}")

@@ -1,0 +1,171 @@
+"""Equal rows of columns of numbers or strings, by one hash table each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+_I32 = types.Array(types.int32, 1, "C", readonly=True)
+_I64 = types.Array(types.int64, 1, "C", readonly=True)
+_FOUR: Any = types.Tuple((_I64, _I64, _I64, _I64))  # type: ignore[no-untyped-call]
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit
+def _table(rows):  # type: ignore[no-untyped-def]
+    """An empty table of row numbers with room to spare, its size a power of two."""
+    size = 16
+    while size < 2 * rows:
+        size *= 2
+    return np.full(size, -1, np.int32)
+
+
+@njit
+def _slot(value, size):  # type: ignore[no-untyped-def]
+    value = (value ^ (value >> np.uint64(32))) * _SPREAD
+    return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(size - 1))
+
+
+@njit([(_I64,)], cache=True, nogil=True)
+def distinct(keys):  # type: ignore[no-untyped-def]
+    """A number per row, 0, 1, 2… in order of appearance, equal for equal keys; and the first row of each number."""
+    codes = np.empty(keys.size, np.int32)
+    first = np.empty(keys.size, np.int32)
+    table = _table(keys.size)
+    count = 0
+    for row in range(keys.size):
+        if row > 0 and keys[row] == keys[row - 1]:
+            codes[row] = codes[row - 1]
+            continue
+        slot = _slot(np.uint64(keys[row]), table.size)
+        while table[slot] >= 0 and keys[first[table[slot]]] != keys[row]:
+            slot = (slot + 1) & (table.size - 1)
+        if table[slot] < 0:
+            table[slot] = count
+            first[count] = row
+            count += 1
+        codes[row] = table[slot]
+    return codes, first[:count].copy()
+
+
+@njit([(_I64, _I64, _I64)], cache=True, nogil=True)
+def equal_before(one, two, three):  # type: ignore[no-untyped-def]
+    """Per row, how many rows before it are equal in ``one`` and ``two``, and how many in all three (int32)."""
+    ranks = np.zeros(one.size, np.int32)
+    occurrences = np.zeros(one.size, np.int32)
+    pairs, triples = _table(one.size), _table(one.size)  # the last row of each kind
+    for row in range(one.size):
+        mixed = np.uint64(one[row]) * _SPREAD + np.uint64(two[row])
+        slot = _slot(mixed, pairs.size)
+        while pairs[slot] >= 0 and (one[pairs[slot]] != one[row] or two[pairs[slot]] != two[row]):
+            slot = (slot + 1) & (pairs.size - 1)
+        if pairs[slot] >= 0:
+            ranks[row] = ranks[pairs[slot]] + 1
+        pairs[slot] = row
+        slot = _slot(mixed * _SPREAD + np.uint64(three[row]), triples.size)
+        while triples[slot] >= 0:
+            other = triples[slot]
+            if one[other] == one[row] and two[other] == two[row] and three[other] == three[row]:
+                occurrences[row] = occurrences[other] + 1
+                break
+            slot = (slot + 1) & (triples.size - 1)
+        triples[slot] = row
+    return ranks, occurrences
+
+
+@njit
+def _before(one, other, keys):  # type: ignore[no-untyped-def]
+    """Whether row ``one`` comes before row ``other``."""
+    if keys[0][one] != keys[0][other]:
+        return keys[0][one] < keys[0][other]
+    if keys[1][one] != keys[1][other]:
+        return keys[1][one] < keys[1][other]
+    if keys[2][one] != keys[2][other]:
+        return keys[2][one] < keys[2][other]
+    return keys[3][one] < keys[3][other]
+
+
+@njit
+def _run_end(order, begin, end, keys):  # type: ignore[no-untyped-def]
+    """Where the rows that are in order from ``begin`` on end."""
+    at = begin + 1
+    while at < end and not _before(order[at], order[at - 1], keys):
+        at += 1
+    return at
+
+
+@njit([(types.Array(types.int64, 1, "C"), _I64, _FOUR)], cache=True, nogil=True)
+def arrange(order, first, keys):  # type: ignore[no-untyped-def]
+    """Bring rows of ``order``, which is sorted by ``first``, into the order of ``keys`` where ``first`` is equal.
+
+    Stable. Runs that are in order are merged, and exports are in order for the most part.
+    """
+    spare = np.empty(order.size, np.int64)
+    begin = 0
+    while begin < order.size:
+        end = begin + 1
+        while end < order.size and first[order[end]] == first[order[begin]]:
+            end += 1
+        while True:
+            left, runs = begin, 0
+            while left < end:
+                middle = _run_end(order, left, end, keys)
+                runs += 1
+                if middle == end:
+                    break
+                right = _run_end(order, middle, end, keys)
+                one, other = left, middle
+                for at in range(left, right):
+                    if one < middle and (other >= right or not _before(order[other], order[one], keys)):
+                        spare[at] = order[one]
+                        one += 1
+                    else:
+                        spare[at] = order[other]
+                        other += 1
+                order[left:right] = spare[left:right]
+                left = right
+            if runs <= 1:
+                break
+        begin = end
+
+
+@njit([(_I64, _FOUR)], cache=True, nogil=True)
+def repeats(order, keys):  # type: ignore[no-untyped-def]
+    """Whether each row of ``order`` is equal in all ``keys`` to the row before it."""
+    found = np.zeros(order.size, np.bool_)
+    for at in range(1, order.size):
+        one, other = order[at - 1], order[at]
+        found[at] = (
+            keys[0][one] == keys[0][other]
+            and keys[1][one] == keys[1][other]
+            and keys[2][one] == keys[2][other]
+            and keys[3][one] == keys[3][other]
+        )
+    return found
+
+
+@njit([(_FOUR, _FOUR)], cache=True, nogil=True)
+def among(rows, known):  # type: ignore[no-untyped-def]
+    """Whether each of ``rows`` stands among ``known``; both are sorted by their first two columns."""
+    found = np.zeros(rows[0].size, np.bool_)
+    size = known[0].size
+    begin, end = 0, 0
+    for row in range(found.size):
+        one, two = rows[0][row], rows[1][row]
+        if not (begin < end and known[0][begin] == one and known[1][begin] == two):
+            begin = end
+            while begin < size and (
+                known[0][begin] < one or (known[0][begin] == one and known[1][begin] < two)
+            ):
+                begin += 1
+            end = begin
+            while end < size and known[0][end] == one and known[1][end] == two:
+                end += 1
+        for at in range(begin, end):
+            if known[2][at] == rows[2][row] and known[3][at] == rows[3][row]:
+                found[row] = True
+                break
+    return found

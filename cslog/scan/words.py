@@ -1,0 +1,48 @@
+"""Eight bytes at a time: what numba lacks to look at text in machine words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_WORD = ir.IntType(64)
+_intrinsic: Any = intrinsic  # what it makes of a function is called with two arguments less
+
+
+@_intrinsic
+def word_at(typing_context: Any, data: Any, place: Any) -> Any:
+    """The eight bytes of ``data`` (uint8) from ``place`` on as a number, the first byte the lowest; unchecked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [arguments[1]])
+        return builder.load(builder.bitcast(pointer, _WORD.as_pointer()), align=1)
+
+    return types.uint64(data, types.int64), generate
+
+
+@_intrinsic
+def first_byte(typing_context: Any, word: Any) -> Any:
+    """Index of the lowest byte of ``word`` that is not zero; 8 for a word that is zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.lshr(bits, ir.Constant(_WORD, 3))
+
+    return types.int64(types.uint64), generate
+
+
+@_intrinsic
+def folded_product(typing_context: Any, one: Any, other: Any) -> Any:
+    """The upper half of the 128-bit product of two words, exclusive-or its lower half."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(*(builder.zext(word, wide) for word in arguments))
+        upper = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD)
+        return builder.xor(upper, builder.trunc(product, _WORD))
+
+    return types.uint64(types.uint64, types.uint64), generate
