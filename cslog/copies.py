@@ -17,6 +17,7 @@ def fold(frame: pl.LazyFrame) -> pl.LazyFrame:
         "agent": pl.col("agent").min(),
         "exporter": pl.col("exporter").min(),
         "characters": pl.col("characters").max(),
+        "text": pl.col("text").drop_nulls().first(),  # one copy may have been read without texts
     }
     rest = [name for name in schema.MESSAGES if name not in rules and name not in schema.MESSAGE_ID]
     return frame.group_by(schema.MESSAGE_ID, maintain_order=True).agg(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -80,6 +81,7 @@ class Report:
 class _Pending:
     """Rows read but not yet appended, with the reports of their files."""
 
+    keep_text: bool = True
     messages: list[pl.DataFrame] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
@@ -97,13 +99,17 @@ def ingest(
     shop: str | None = None,
     reader: Reader | None = None,
     options_fingerprint: str = "",
+    keep_text: bool = True,
+    moved_to: Mapping[Path, str] | None = None,
     dry_run: bool = False,
     on_file: Callable[[int, int, str], None] = lambda done, total, path: None,
 ) -> Report:
     """Read ``paths`` into ``store`` in one commit; ``reader`` skips the recognition of formats.
 
     ``options_fingerprint`` stands for what the user said about reading (a mapping's content): the same
-    bytes read in another way are another file. ``on_file(done, total, path)`` is called before each file.
+    bytes read in another way are another file. Without ``keep_text`` the store learns who wrote when and how much,
+    not what. ``moved_to``: the name by which the store is to remember a file that will be moved (`cslog run`).
+    ``on_file(done, total, path)`` is called before each file.
     """
     files = files_below(paths)
     readers = [reader] if reader else registry.all_readers()
@@ -126,10 +132,10 @@ def ingest(
     reports: list[FileReport] = []
     with store.writer(dry_run=dry_run) as writer:
         known = writer.known_fingerprints()
-        pending = _Pending()
+        pending = _Pending(keep_text)
         for done, file in enumerate(files):
             on_file(done, len(files), str(file))
-            for found in inputs_of(file):
+            for found in inputs_of(file, (moved_to or {}).get(file)):
                 report = FileReport(found.path, error=found.error)
                 reports.append(report)
                 if found.head is None:
@@ -143,7 +149,7 @@ def ingest(
                     known.add(fingerprint)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
                 _append(writer, pending, reports)
-                pending = _Pending()
+                pending = _Pending(keep_text)
         on_file(len(files), len(files), "")
         _append(writer, pending, reports)
         for report in reports:
@@ -191,7 +197,7 @@ def _resolve(
     if batch.messages is not None:
         messages, misplaced = identity.canonical_messages(batch, accounts, path)
         report.messages_read = messages.height
-        pending.messages.append(messages)
+        pending.messages.append(messages if pending.keep_text else _without_text(messages))
         rejects.append(misplaced)
     if batch.orders is not None:
         orders = identity.canonical_orders(batch, accounts, path)
@@ -202,12 +208,16 @@ def _resolve(
     for frame in rejects:
         report.rejects += frame.height
         pending.rejects.append(
-            frame.select(
+            (frame if pending.keep_text else _without_text(frame)).select(
                 pl.lit(path).alias("source_file"),
                 pl.lit(report.sha256, pl.String).alias("sha256"),
                 *schema.REJECTS,
             )
         )
+
+
+def _without_text(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(text=pl.lit(None, pl.String))
 
 
 def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:

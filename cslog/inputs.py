@@ -54,14 +54,15 @@ def _files_of(path: Path) -> list[Path]:
     return [file for parts, file in sorted(relative) if not any(_NOT_INPUT.match(part) for part in parts)]
 
 
-def inputs_of(file: Path) -> Iterator[Input]:
-    """The file, or the files inside a zip."""
+def inputs_of(file: Path, name: str | None = None) -> Iterator[Input]:
+    """The file, or the files inside a zip; ``name``: what it is called from now on, if not by its path."""
+    name = name or str(file)
     try:
         data = file.read_bytes()
     except OSError as error:
-        yield Input(str(file), None, f"cannot be read: {error.strerror}")
+        yield Input(name, None, f"cannot be read: {error.strerror}")
         return
-    yield from _unpacked(Head(str(file), data), _MAX_DEPTH)
+    yield from _unpacked(Head(name, data), _MAX_DEPTH)
 
 
 def _unpacked(head: Head, depth: int) -> Iterator[Input]:
