@@ -242,11 +242,17 @@ class Config(Written, frozen=True):
         return hashlib.blake2b(content, digest_size=6).hexdigest()
 
 
-def load(path: str | None) -> Config:
-    """The configuration of ``--config``, else ``$CSLOG_CONFIG``, else ``./cslog.toml``, else an empty one."""
+def file_of(path: str | None) -> Path | None:
+    """The file of ``--config``, else ``$CSLOG_CONFIG``, else ``./cslog.toml``, if there is one."""
     named = path or os.environ.get("CSLOG_CONFIG")
     file = Path(named or "cslog.toml")
-    if not named and not file.is_file():
+    return file if named or file.is_file() else None
+
+
+def load(path: str | None) -> Config:
+    """The configuration in ``file_of(path)``, else an empty one."""
+    file = file_of(path)
+    if file is None:
         return Config()
     try:
         content = file.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from cslog.config import Config, RunReport
     from cslog.routine import Round, Write
     from cslog.store import Store
+
+
+class Scheduler(StrEnum):
+    """What starts programs at a time of day."""
+
+    cron = "cron"
+    systemd = "systemd"
+    windows = "windows"
+
 
 Inbox = Annotated[
     str | None,
@@ -100,6 +110,49 @@ def run(
         session.show(runs.sheet_of(found), settings)
     if found.exit_status:
         raise typer.Exit(found.exit_status)
+
+
+@app.command()
+@with_session
+def schedule(
+    session: Session,
+    inbox: Inbox = None,
+    at: Annotated[
+        str, typer.Option("--at", metavar="HH:MM", help="When, every day, by this machine's clock (时刻).")
+    ] = "03:20",
+    only: Annotated[
+        Scheduler | None,
+        typer.Option(
+            "--for", help="Only this: cron (Linux, macOS), systemd (Linux), windows (任务计划程序)."
+        ),
+    ] = None,
+) -> None:
+    """Print what lets `cslog run` start every night (定时任务), for this configuration: crontab, systemd, Windows.
+
+    The lines name everything by absolute paths and need nothing of the environment. Nothing is installed.
+    """
+    from cslog import clock, routine
+    from cslog import schedule as library
+    from cslog.report import runs
+
+    wanted = session.wanted_format()
+    settings = session.settings()
+    try:
+        second = clock.parse_time_of_day(at) % clock.DAY_SECONDS
+    except ValueError as error:
+        raise UsageError(f"--at: {error}") from None
+    plan = routine.plan_of(settings, inbox_folder=inbox)
+    words = library.words(
+        store=session.open_store(settings).folder,
+        config=session.configuration(),
+        inbox=plan.folders.inbox if inbox else None,
+        chinese=session.headings(settings) == "zh" and not settings.language,
+    )
+    parts = [part for part in library.parts(words, second) if only in (None, part.part.partition(" ")[0])]
+    if wanted == Format.table:
+        session.write("\n".join(f"# {part.where}\n{part.text}\n" for part in parts).encode())
+    else:
+        session.show(runs.schedule(parts), settings)
 
 
 def _parsed(written: str) -> RunReport:

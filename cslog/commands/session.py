@@ -59,6 +59,13 @@ class Session:
 
         return config.load(self.config)
 
+    def configuration(self) -> Path | None:
+        """The file that the configuration is read from, absolute."""
+        from cslog import config
+
+        file = config.file_of(self.config)
+        return file.absolute() if file else None
+
     def open_store(self, settings: Config) -> Store:
         """The store that options, environment and configuration name."""
         from cslog.config import store_folder

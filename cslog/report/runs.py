@@ -11,6 +11,7 @@ from cslog.report.sheet import Column, Sheet
 
 if TYPE_CHECKING:
     from cslog.routine import Round
+    from cslog.schedule import Part
 
 _COUNTS = ("messages_new", "orders_new", "orders_changed", "rejects")
 
@@ -60,15 +61,14 @@ def sheet_of(found: Round) -> Sheet:
             ("report 报表", f"{one.output}: {one.error}" if one.error else one.output)
             for one in found.reports
         ),
-        *(("warning", warning) for warning in found.warnings),
     )
     shown = ("path", "status", "messages_new", "orders_new", "rejects", "reason")
     return Sheet("run", f"{found.inbox}: {title}", columns, frame, found.as_dict(), shown=shown, stamp=stamp)
 
 
-def schedule(parts: Sequence[tuple[str, str, str]]) -> Sheet:
-    """(name, where it goes, text) of what `cslog schedule` prints."""
+def schedule(parts: Sequence[Part]) -> Sheet:
+    """What `cslog schedule` prints, a row per file or line to be put somewhere."""
     columns = (Column("part", "部分"), Column("where", "放在哪里"), Column("text", "内容"))
-    rows = [dict(zip(("part", "where", "text"), part, strict=True)) for part in parts]
+    rows = [{column.key: getattr(part, column.key) for column in columns} for part in parts]
     frame = pl.DataFrame(rows, schema={column.key: pl.String for column in columns})
     return Sheet("schedule", "schedule (定时任务)", columns, frame, {"schedule": ...})
