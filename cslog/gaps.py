@@ -8,7 +8,7 @@ import polars as pl
 
 from cslog import clock
 from cslog.clock import DAY_SECONDS, Period
-from cslog.store import Snapshot
+from cslog.snapshot import Snapshot
 
 
 def missing_days(
