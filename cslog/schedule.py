@@ -66,26 +66,26 @@ def words(*, store: Path, config: Path | None, inbox: Path | None, chinese: bool
     return named
 
 
-def parts(command: list[str], second: int) -> list[Part]:
-    """Everything that can be put somewhere, for a start every day at ``second`` after midnight."""
+def parts(command: list[str], second: int, only: str | None = None) -> list[Part]:
+    """What can be put somewhere, for a start every day at ``second`` after midnight.
+
+    ``only``: what cron, systemd, or windows needs.
+    """
     hour, minute = divmod(second // 60, 60)
-    named = {
-        "cron": (
-            "crontab -e, as the last line; what the run says is mailed to MAILTO",
-            crontab(command, hour, minute),
-        ),
-        "systemd service": (f"~/.config/systemd/user/{TASK}.service", service(command)),
-        "systemd timer": (
-            f"~/.config/systemd/user/{TASK}.timer; then: systemctl --user enable --now {TASK}.timer; "
-            f"loginctl enable-linger; what the run says: journalctl --user -u {TASK}",
-            timer(hour, minute),
-        ),
-        "windows": (
-            "Windows: paste into PowerShell (任务计划程序); what the run found is in the log",
-            windows(command, hour, minute),
-        ),
-    }
-    return [Part(name, where, text) for name, (where, text) in named.items()]
+    units = f"~/.config/systemd/user/{TASK}"
+    found = []
+    if only in (None, "cron"):
+        where = "cron: type crontab -e and add this line; cron mails what a run has to say to MAILTO"
+        found.append(Part("crontab", where, crontab(command, hour, minute)))
+    if only in (None, "systemd"):
+        where = f"systemd: {units}.service; what a run has to say: journalctl --user -u {TASK}"
+        found.append(Part("service", where, service(command)))
+        where = f"systemd: {units}.timer; then type: systemctl --user enable --now {TASK}.timer; loginctl enable-linger"
+        found.append(Part("timer", where, timer(hour, minute)))
+    if only in (None, "windows"):
+        where = "Windows (任务计划程序): paste this into PowerShell; what a run has to say is in its log (运行日志)"
+        found.append(Part("task", where, windows(command, hour, minute)))
+    return found
 
 
 def crontab(command: list[str], hour: int, minute: int) -> str:

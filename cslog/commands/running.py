@@ -148,7 +148,7 @@ def schedule(
         inbox=plan.folders.inbox if inbox else None,
         chinese=session.headings(settings) == "zh" and not settings.language,
     )
-    parts = [part for part in library.parts(words, second) if only in (None, part.part.partition(" ")[0])]
+    parts = library.parts(words, second, only)
     if wanted == Format.table:
         session.write("\n".join(f"# {part.where}\n{part.text}\n" for part in parts).encode())
     else:
