@@ -31,7 +31,7 @@ class Scheduler(StrEnum):
 
 Inbox = Annotated[
     str | None,
-    typer.Argument(metavar="[INBOX]", help="The folder with new exports (收件夹); else as configured."),
+    typer.Argument(metavar="INBOX", help="The folder with new exports (收件夹); else as configured."),
 ]
 
 
