@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-import traceback
-from pathlib import Path
 
-from cslog.errors import CslogError
+from cslog.errors import CslogError, steps_of
 
 
 def main() -> None:
@@ -44,16 +42,12 @@ def main() -> None:
 
 
 def _crash_report(error: BaseException) -> str:
-    """Where cslog failed, without what the exception says: libraries quote the values they choke on."""
-    steps = [
-        f"  {'/'.join(Path(step.filename).parts[-3:])}:{step.lineno} in {step.name}"
-        for step in traceback.extract_tb(error.__traceback__)
-    ]
+    """What a user can send us: where cslog failed, and no text of any message."""
     return "\n".join(
         [
             f"failed unexpectedly ({type(error).__name__}); please report this with the lines below. "
             "CSLOG_TRACEBACK=1 shows all, perhaps with texts of messages",
-            *steps,
+            *(f"  {step}" for step in steps_of(error)),
         ]
     )
 

@@ -156,7 +156,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: Annotated[int, msgspec.Meta(ge=0)] = 600
     """How long it waits for another run on the same inbox."""
     settle_s: Annotated[int, msgspec.Meta(ge=0)] = 5
-    """A file that changed so recently may still be being written."""
+    """Files are looked at twice, so far apart: one that changes is still being written."""
     days_behind: Annotated[int, msgspec.Meta(ge=1)] = 1
     """The newest day expected in the store is so many days ago."""
     closed_days: tuple[datetime.date, ...] = ()

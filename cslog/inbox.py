@@ -167,20 +167,18 @@ def _and_parents(path: str) -> Iterator[str]:
 
 
 def _look(folders: Folders, settle_s: int) -> tuple[list[_Ready], list[Left]]:
-    """Files that are whole, and those that are not yet; what changed a moment ago is looked at twice."""
+    """Files that are whole, and those that are not yet: all are looked at twice, ``settle_s`` apart."""
     left: list[Left] = []
-    found = list(_files(folders, left))
-    marks = {path: _mark(path) for path in found}
+    marks = {path: _mark(path) for path in _files(folders, left)}
+    if marks:
+        time.sleep(settle_s)  # the clock of a network drive need not be ours, so that no time tells by itself
     now = time.time_ns()
-    recent = {path for path, mark in marks.items() if mark and abs(now - mark[1]) < settle_s * 10**9}
-    if recent:
-        time.sleep(settle_s)
     ready = []
-    for path in found:
-        mark, relative = marks[path], path.relative_to(folders.inbox)
+    for path, mark in marks.items():
+        relative = path.relative_to(folders.inbox)
         if mark is None:
             continue  # gone since
-        reason = _not_yet(path, mark if path in recent else None)
+        reason = _not_yet(path, mark)
         if reason:
             left.append(Left(str(relative), reason, now - mark[1] > _OLD_S * 10**9))
         else:
@@ -204,11 +202,11 @@ def _files(folders: Folders, left: list[Left]) -> Iterator[Path]:
         yield from (here / one for one in sorted(files) if not is_no_input(one) and (here / one).is_file())
 
 
-def _not_yet(path: Path, seen: _Mark | None) -> str:
+def _not_yet(path: Path, seen: _Mark) -> str:
     """Why the file cannot be read now, or nothing; ``seen``: how it was a moment ago."""
     if path.name.lower().endswith(_UNFINISHED):
         return "still being written, as its name says"
-    if seen is not None and _mark(path) != seen:
+    if _mark(path) != seen:
         return "still being written"
     try:
         with path.open("rb") as file:

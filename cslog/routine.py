@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from cslog import __version__, clock, gaps
 from cslog.clock import Period
 from cslog.config import Config, RunReport
-from cslog.errors import CslogError, UsageError
+from cslog.errors import CslogError, UsageError, steps_of
 from cslog.inbox import Folders, Left, Taken, take_in
 from cslog.store import Store
 
@@ -266,6 +266,12 @@ def _report(found: Round, plan: Plan, config: Config, write: Write) -> None:
         except CslogError as error:
             written.error = str(error)
             found.failed(error.exit_status)
+        except Exception as error:
+            # A defect of ours must not cost the other reports.
+            written.error = (
+                f"cslog failed on it ({type(error).__name__}, {steps_of(error)[-1]}); please report this"
+            )
+            found.failed()
 
 
 def _append(log: Path, found: Round) -> None:

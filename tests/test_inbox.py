@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import os
+import re
 import threading
 import time
 import zipfile
@@ -190,7 +191,7 @@ def test_what_ingest_passes_over_stays_without_a_word(place, name):
 
 
 def test_a_file_that_grows_meanwhile_is_left_for_the_next_run(place):
-    growing = place.put("a.txt", chat()[:40], age=0)
+    growing = place.put("a.txt", chat()[:40], age=3600)  # a server whose clock is slow
     quiet = place.put("b.txt", chat("有货吗", buyer="buyer_b"), age=0)
     written = threading.Timer(0.3, lambda: growing.write_bytes(chat()))
     written.start()
@@ -509,17 +510,21 @@ def test_missing_days_reach_the_reports_that_they_concern(place):
 
 def test_a_report_that_fails_costs_only_itself(place):
     place.put("a.txt", chat())
-    config = Config(
-        run=Run(settle_s=0, reports=(RunReport("yesterday", "a.csv"), RunReport("yesterday", "b.csv")))
-    )
+    names = ("a.csv", "b.csv", "c.csv")
+    config = Config(run=Run(settle_s=0, reports=tuple(RunReport("yesterday", name) for name in names)))
 
     def write(report, output, period, missing):
         if output.name == "a.csv":
             raise UsageError("no such profile", "see `cslog profiles`")
+        if output.name == "b.csv":
+            raise ValueError(SECRET)
         return []
 
     found = routine.run(place.plan(config), place.store, config, write)
-    assert [one.error for one in found.reports] == ["no such profile; see `cslog profiles`", None]
+    errors = [one.error for one in found.reports]
+    assert (errors[0], errors[2]) == ("no such profile; see `cslog profiles`", None)
+    assert re.search(r"ValueError, \S+test_inbox\.py:\d+ in write", errors[1])
+    assert SECRET not in errors[1]
     assert (found.status, found.exit_status) == ("failed", 2)
     assert place.here() == [f"done/{DAY_NAME}/a.txt"]
 
