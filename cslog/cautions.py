@@ -46,7 +46,7 @@ def of(
     high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
     yield from _absent(question, config, merged.activity)
     yield from _inferred(merged.owners)
-    yield from _wordless(snapshot, config, ends, low, high)
+    yield from wordless(snapshot, config, ends, low, high)
     orders = orders.filter(pl.col("paid_at").is_between(low, high, closed="left"))
     yield from _older_orders(snapshot, question.as_of, ends, high)
     masked = orders.filter(~pl.col("joinable")).height
@@ -133,14 +133,14 @@ def _inferred(owners: pl.DataFrame) -> Iterable[str]:
         )
 
 
-def _wordless(snapshot: Snapshot, config: Config, ends: dict[str, int], low: int, high: int) -> Iterable[str]:
-    """Configured rules that look for words in messages whose texts the store was told not to keep."""
+def wordless(snapshot: Snapshot, config: Config, shops: Iterable[str], low: int, high: int) -> Iterable[str]:
+    """Configured rules that look for words, and messages with low ≤ sent_at < high whose texts were not kept."""
     if not config.text_rules:
         return
     without = (
         snapshot.messages(low, high - 1, ["shop", "kind", "text"])
         .filter(
-            pl.col("shop").is_in(sorted(ends)), pl.col("kind") == int(Kind.TEXT), pl.col("text").is_null()
+            pl.col("shop").is_in(sorted(shops)), pl.col("kind") == int(Kind.TEXT), pl.col("text").is_null()
         )
         .group_by("shop")
         .len()

@@ -492,6 +492,14 @@ def test_relative_periods(name, day, label):
     assert period.days.stop - period.days.start in (1, 7, 28, 29, 30, 31)
 
 
+def test_a_run_goes_by_the_day_in_china(place, monkeypatch):
+    for now, label in (((30, 15, 59), "2024-11-29"), ((30, 16, 0), "2024-11-30")):
+        moment = datetime.datetime(2024, 11, *now, tzinfo=datetime.UTC)
+        monkeypatch.setattr(clock, "now", lambda moment=moment: clock.seconds_of(moment))
+        plan = place.plan(today=None)
+        assert Period.relative("yesterday", plan.today).label == label
+
+
 def test_missing_days_reach_the_reports_that_they_concern(place):
     place.put("a.txt", chat(day=0))
     place.put("b.txt", chat(day=4, shop=SHOP))

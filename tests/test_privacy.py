@@ -131,6 +131,8 @@ def test_rules_about_words_find_nothing_and_say_so(stores):
     assert not [line for line in with_texts.warnings if "without their texts" in line]
     assert without.frame.equals(kpi.report(NOVEMBER, stores[1], CHITU, Config()).frame)
     assert not with_texts.frame.equals(without.frame)  # else the rules would not have been tested
+    lists = registry.of_report(Request(NOVEMBER, CHITU, config), stores[1])
+    assert all(warning in found.answer.warnings for found in lists if found.name.name != "unanswered")
     nothing = kpi.report(NOVEMBER, stores[1], CHITU, Config(filters=(Filter(rule="forwards"),)))
     assert not [line for line in nothing.warnings if "without their texts" in line]
 
