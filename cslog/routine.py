@@ -245,7 +245,7 @@ def _look_for_gaps(found: Round, plan: Plan, store: Store) -> None:
     with store.reading():
         missing = gaps.missing_days(store.snapshot(), plan.expected, plan.closed_days, plan.retired_shops)
     found.missing_days = {shop: [str(clock.date_of(day)) for day in days] for shop, days in missing.items()}
-    found.warnings += gaps.warnings_of(missing)
+    found.warnings[:0] = gaps.warnings_of(missing)  # before whatever the files have to say
 
 
 def _report(found: Round, plan: Plan, config: Config, write: Write) -> None:

@@ -44,7 +44,7 @@ def can_cron() -> bool:
     return tried.returncode == 0
 
 
-def under_cron(folder: Path, crontab: str, log: Path, *, lines: int = 1, patience_s: float = 120) -> str:
+def under_cron(folder: Path, crontab: str, log: Path, *, lines: int = 1, patience_s: float = 400) -> str:
     """Run a cron daemon with this crontab until ``log`` has so many lines; returns the mails, one after another."""
     for name in ("spool", "empty", "run"):
         (folder / name).mkdir(parents=True)
