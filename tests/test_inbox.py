@@ -631,7 +631,7 @@ def test_the_command_does_it_all(place, cslog):
 def test_the_command_without_a_configuration(place, cslog):
     place.put("a.txt", chat())
     place.put("b.png", b"\x89PNG\r\n\x1a\n" + bytes(20))
-    words = ("run", "收件", "--store", "store", "--no-text", "--today", "2024-12-01")
+    words = ("run", "收件", "--store", str(place.store.folder), "--no-text", "--today", "2024-12-01")
     status, _, err = cslog(*words, "--report", "this_month=kpi-{period}.json")
     assert status == 1
     assert "b.png: is a picture" in err
