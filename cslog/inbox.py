@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from cslog import ingest as library
 from cslog.config import Config
 from cslog.errors import UsageError
@@ -142,11 +144,15 @@ def take_in(
             left.append(Left(mine.path, "changed while it was read; the next run reads it again"))
         else:
             root, planned = folders.done, targets[file.path]
+            wanted = planned
             if mine.errors:
                 root = folders.failed
+                wanted = root / planned.relative_to(folders.done)
+            elif all(one.status == "duplicate" for one in mine.reports):
+                wanted = _remembered(mine.reports[0], planned, folders, store) or planned
             try:
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)
-                target = _move(file.path, root / planned.relative_to(folders.done))
+                target = _move(file.path, wanted)
             except OSError as error:
                 mine.problem = f"could not be moved: {error.strerror or type(error).__name__}"
             else:
@@ -156,6 +162,17 @@ def take_in(
                         one.path = str(target) + one.path.removeprefix(str(planned))
         kept.append(mine)
     return Outcome(report.store_version, kept, left)
+
+
+def _remembered(one: library.FileReport, planned: Path, folders: Folders, store: Store) -> Path | None:
+    """Where the store believes a file to be that a killed run has ingested and not moved any more."""
+    inside = one.path.removeprefix(str(planned))  # of a zip's member
+    ledger = store.snapshot().ledger()
+    for path in ledger.filter(pl.col("sha256") == one.sha256, pl.col("action") == "ingest")["path"]:
+        place = Path(path.removesuffix(inside))
+        if path.endswith(inside) and place.is_relative_to(folders.done) and not os.path.lexists(place):
+            return place
+    return None
 
 
 def _and_parents(path: str) -> Iterator[str]:

@@ -261,8 +261,9 @@ def test_a_file_that_cannot_be_moved_stays_and_is_said(place):
     assert place.here() == [f"done/{DAY_NAME}/a.txt"]
 
 
-def test_a_crash_between_commit_and_move_costs_nothing(place, monkeypatch):
-    place.put("a.txt", chat())
+@pytest.mark.parametrize("name", ["a.txt", "a.zip"])
+def test_a_crash_between_commit_and_move_costs_nothing(place, monkeypatch, name):
+    place.put(name, chat() if name == "a.txt" else zip_of(**{"里/b.txt": chat()}))
 
     def crash(*arguments):
         raise KeyboardInterrupt
@@ -271,13 +272,16 @@ def test_a_crash_between_commit_and_move_costs_nothing(place, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         place.run()
     assert len(place.texts()) == 2  # committed
-    assert place.here() == ["a.txt"]
+    assert place.here() == [name]
     assert place.log()[0]["status"] == "crashed"
     monkeypatch.undo()
-    found = place.run()
+    found = place.run(today=TODAY + 1)
     assert [part.status for part in found.files[0].reports] == ["duplicate"]
-    assert place.here() == [f"done/{DAY_NAME}/a.txt"]
+    assert place.here() == [f"done/{DAY_NAME}/{name}"]  # where the store has it, though that was yesterday
     assert len(place.texts()) == 2
+    place.put(name, (place.inbox / "done" / DAY_NAME / name).read_bytes())  # once more by mistake
+    place.run(today=TODAY + 1)
+    assert place.here() == [f"done/{DAY_NAME}/{name}", f"done/{clock.date_of(TODAY + 1)}/{name}"]
 
 
 def test_without_the_commit_nothing_is_moved(place, monkeypatch):
