@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
-from cslog.errors import CslogError
+from cslog.errors import CslogError, steps_of
 
 
 def main() -> None:
@@ -25,17 +26,30 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
+    except BaseException as error:
         # Typer's own usage errors; its classes are private, their message is not.
         shown = getattr(error, "format_message", None)
         if shown is None:
             if type(error).__name__ == "Abort":
                 sys.exit(_fail("stopped; nothing of this run was kept", 130))
-            raise
+            if isinstance(error, SystemExit | GeneratorExit) or os.environ.get("CSLOG_TRACEBACK"):
+                raise
+            sys.exit(_fail(_crash_report(error), 1))
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cslog"
         sys.exit(_fail(f"{' '.join(shown().split())} See `{command} --help`.", 2))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _crash_report(error: BaseException) -> str:
+    """What a user can send us: where cslog failed, and no text of any message."""
+    return "\n".join(
+        [
+            f"failed unexpectedly ({type(error).__name__}); please report this with the lines below. "
+            "CSLOG_TRACEBACK=1 shows all, perhaps with texts of messages",
+            *(f"  {step}" for step in steps_of(error)),
+        ]
+    )
 
 
 def _fail(message: str, status: int) -> int:

@@ -13,6 +13,7 @@ from cslog.config import Config
 from cslog.metrics import BY_KEY, days_to_final
 from cslog.partials import Merged
 from cslog.profile import Profile
+from cslog.schema import Kind
 from cslog.snapshot import Snapshot
 
 _MANY_INFERRED = 0.1
@@ -45,6 +46,7 @@ def of(
     high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
     yield from _absent(question, config, merged.activity)
     yield from _inferred(merged.owners)
+    yield from wordless(snapshot, config, ends, low, high)
     orders = orders.filter(pl.col("paid_at").is_between(low, high, closed="left"))
     yield from _older_orders(snapshot, question.as_of, ends, high)
     masked = orders.filter(~pl.col("joinable")).height
@@ -128,6 +130,27 @@ def _inferred(owners: pl.DataFrame) -> Iterable[str]:
         yield (
             f"for {share:.0%} of the buyer messages of {shop} no export says which agent they were for; "
             "it is inferred from who answered (docs/definitions.md 4)"
+        )
+
+
+def wordless(snapshot: Snapshot, config: Config, shops: Iterable[str], low: int, high: int) -> Iterable[str]:
+    """Configured rules that look for words, and messages with low ≤ sent_at < high whose texts were not kept."""
+    if not config.text_rules:
+        return
+    without = (
+        snapshot.messages(low, high - 1, ["shop", "kind", "text"])
+        .filter(
+            pl.col("shop").is_in(sorted(shops)), pl.col("kind") == int(Kind.TEXT), pl.col("text").is_null()
+        )
+        .group_by("shop")
+        .len()
+        .sort("shop")
+        .collect()
+    )
+    for shop, count in without.iter_rows():
+        yield (
+            f"{count:,} messages of {shop} are in the store without their texts (--no-text): "
+            f"{', '.join(config.text_rules)} of cslog.toml cannot find anything in them"
         )
 
 

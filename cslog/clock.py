@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from cslog.errors import UsageError
 ZONE_NAME = "Asia/Shanghai"
 DAY_SECONDS = 86_400
 HOUR_SECONDS = 3_600
+RELATIVE_PERIODS = ("yesterday", "this_week", "last_week", "this_month", "last_month")
 _YEARS = range(1971, 9999)  # further out, the days around a day overflow
 _EPOCH = datetime.date(1970, 1, 1)
 _EPOCH_INSTANT = datetime.datetime(1970, 1, 1)
@@ -52,6 +53,30 @@ def iso(seconds: int) -> str:
 def now() -> int:
     """The present second on the Shanghai wall clock."""
     return seconds_of(datetime.datetime.now(tz=datetime.UTC))
+
+
+def today() -> int:
+    """The present day in Shanghai, as a day number."""
+    return now() // DAY_SECONDS
+
+
+def parse_day(text: str, option: str) -> int:
+    """The day number of ``2024-11-11``; UsageError for anything else."""
+    return day_number(_parse(text, option, "2024-11-11"))
+
+
+def spans_of_days(days: Iterable[int]) -> str:
+    """Days for people, neighbours put together: ``2024-11-03, 2024-11-05 – 2024-11-07``."""
+    spans: list[tuple[int, int]] = []
+    for day in sorted(set(days)):
+        if spans and day == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return ", ".join(
+        str(date_of(first)) if first == last else f"{date_of(first)} – {date_of(last)}"
+        for first, last in spans
+    )
 
 
 def day_number(day: datetime.date) -> int:
@@ -110,6 +135,40 @@ class Period:
     def days(self) -> range:
         """All day numbers of the period."""
         return range(self.first_day, self.last_day + 1)
+
+    @property
+    def label(self) -> str:
+        """The period in a file name: ``2024-11``, ``2024-W45``, ``2024-11-11``, else both ends."""
+        first, last = date_of(self.first_day), date_of(self.last_day)
+        if first == last:
+            return str(first)
+        if first.day == 1 and month_label(self.last_day + 1) != month_label(self.first_day) == month_label(
+            self.last_day
+        ):
+            return month_label(self.first_day)
+        if first.isoweekday() == 1 and self.last_day == self.first_day + 6:
+            return week_label(self.first_day)
+        return f"{first}_{last}"
+
+    @classmethod
+    def relative(cls, name: str, day: int) -> Period:
+        """One of RELATIVE_PERIODS as seen on ``day``: whole days, weeks and months of the calendar.
+
+        ``this_month`` and ``this_week`` are those of yesterday, the newest day that is over: so their last day is
+        still looked at on the morning after it.
+        """
+        match name:
+            case "yesterday":
+                return cls(day - 1, day - 1)
+            case "this_week" | "last_week":
+                inside = day - 1 if name == "this_week" else day - 7
+                monday = inside - (date_of(inside).isoweekday() - 1)
+                return cls(monday, monday + 6)
+            case "this_month" | "last_month":
+                first_of_month = day - (date_of(day).day - 1)
+                inside = day - 1 if name == "this_month" else first_of_month - 1
+                return cls.of(month=month_label(inside))
+        raise UsageError(f"no period {name!r}", f"use one of: {', '.join(RELATIVE_PERIODS)}")
 
     @classmethod
     def of(

@@ -122,15 +122,56 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.name or self.rule
 
     @property
+    def looks_at_texts(self) -> bool:
+        """Whether the rule asks what was said."""
+        return self.rule in ("keywords", "exact", "mass")
+
+    @property
     def looks_at(self) -> str:
         """The side whose messages a text rule looks at."""
         return self.side or ("any" if self.rule == "mass" else "buyer")
+
+
+class RunReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A report that `cslog run` writes anew each time (定时报表)."""
+
+    period: Literal["yesterday", "this_week", "last_week", "this_month", "last_month"]
+    output: str
+    """Its file, relative to the configuration's folder; the ending names the format, ``{period}`` the period."""
+    what: Literal["kpi", "report"] = "kpi"
+    """The table of `cslog kpi`, or the workbook of `cslog report`."""
+    by: tuple[str, ...] = ("agent",)
+    profile: str = "chitu"
+    attribution: str = "order_first"
+    shops: tuple[str, ...] = ()
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `cslog run` does (定时运行); folders and files are relative to the configuration's folder."""
+
+    inbox: str | None = None
+    done: str | None = None
+    failed: str | None = None
+    log: str | None = None
+    wait_s: Annotated[int, msgspec.Meta(ge=0)] = 600
+    """How long it waits for another run on the same inbox."""
+    settle_s: Annotated[int, msgspec.Meta(ge=0)] = 5
+    """Files are looked at twice, so far apart: one that changes is still being written."""
+    days_behind: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """The newest day expected in the store is so many days ago."""
+    closed_days: tuple[datetime.date, ...] = ()
+    """Days without messages that are no gap (店休)."""
+    retired_shops: tuple[str, ...] = ()
+    """Shops of which no more exports are expected (停用店铺)."""
+    reports: tuple[RunReport, ...] = ()
 
 
 class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of cslog.toml."""
 
     store: str | None = None
+    keep_text: bool = True
+    """Whether the store keeps what was said (保存原文), beside who said it when and how long it was."""
     language: Literal["en", "zh"] | None = None
     """Headings of reports (报表语言)."""
     shops: dict[str, Shop] = {}
@@ -138,6 +179,7 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filters: tuple[Filter, ...] = ()
     profiles: tuple[dict[str, Any], ...] = ()
     """Own profiles (自定义口径), see cslog.profile."""
+    run: Run = Run()
 
 
 class Config(Written, frozen=True):
@@ -150,6 +192,13 @@ class Config(Written, frozen=True):
     def rosters(self) -> bool:
         """Whether any shop has a roster (排班)."""
         return any(shop.roster or shop.roster_files for shop in self.shops.values())
+
+    @property
+    def text_rules(self) -> tuple[str, ...]:
+        """The configured rules that look at what was said, as cslog.toml names them."""
+        replies = self.auto_replies
+        found = [f"auto_replies.{name}" for name in ("prefixes", "texts") if getattr(replies, name)]
+        return (*found, *(f"filter {rule.title}" for rule in self.filters if rule.looks_at_texts))
 
     def canonical_shop(self, name: str) -> str:
         """The main account for a shop's name or one of its aliases."""
@@ -193,11 +242,17 @@ class Config(Written, frozen=True):
         return hashlib.blake2b(content, digest_size=6).hexdigest()
 
 
-def load(path: str | None) -> Config:
-    """The configuration of ``--config``, else ``$CSLOG_CONFIG``, else ``./cslog.toml``, else an empty one."""
+def file_of(path: str | None) -> Path | None:
+    """The file of ``--config``, else ``$CSLOG_CONFIG``, else ``./cslog.toml``, if there is one."""
     named = path or os.environ.get("CSLOG_CONFIG")
     file = Path(named or "cslog.toml")
-    if not named and not file.is_file():
+    return file if named or file.is_file() else None
+
+
+def load(path: str | None) -> Config:
+    """The configuration in ``file_of(path)``, else an empty one."""
+    file = file_of(path)
+    if file is None:
         return Config()
     try:
         content = file.read_bytes()

@@ -23,9 +23,12 @@ _RULES: dict[str, pl.Expr] = {
 
 def fold(frame: pl.LazyFrame) -> pl.LazyFrame:
     """One row per message out of its copies; of what no rule is about, the first one's."""
-    rest = [name for name in schema.MESSAGES if name not in _RULES and name not in schema.MESSAGE_ID]
+    rest = {
+        name: pl.col(name) for name in schema.MESSAGES if name not in _RULES and name not in schema.MESSAGE_ID
+    }
+    rest["text"] = rest["text"].drop_nulls()  # one copy may have been read without texts
     return frame.group_by(schema.MESSAGE_ID, maintain_order=True).agg(
-        **_RULES, **{c: pl.col(c).first() for c in rest}
+        **_RULES, **{name: values.first() for name, values in rest.items()}
     )
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from cslog import __version__, clock, explain, kpi
 from cslog.answer import Answer, Question
-from cslog.config import Config
+from cslog.config import Config, Run
 from cslog.errors import UsageError
 from cslog.freeze import Difference, differences, differing, plain_profile
 from cslog.frozen import MONTH_ROWS, Counting, Freeze, Rows, Scope, counting, freezes, rows_of
@@ -250,7 +250,9 @@ def _then(old: Freeze, present: _Present) -> tuple[Profile, Config]:
 
 def _counted(config: Config) -> Config:
     """The settings without those that change no figure; own profiles are compared as profiles."""
-    return msgspec.structs.replace(config, store=None, language=None, folder="", profiles=())
+    return msgspec.structs.replace(
+        config, store=None, keep_text=True, language=None, folder="", profiles=(), run=Run()
+    )
 
 
 def _changes(one: Any, other: Any) -> list[tuple[str, Any, Any]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
+
 
 class CslogError(Exception):
     """An expected failure: shown as one line, never as a traceback.
@@ -29,3 +32,14 @@ class ReadError(CslogError):
 
 class StoreError(CslogError):
     """The store cannot be opened, written or understood."""
+
+
+def steps_of(error: BaseException) -> list[str]:
+    """Where something unexpected was raised, outermost first, without what the exception says.
+
+    Libraries quote the values that they choke on, and a value can be what a buyer wrote.
+    """
+    return [
+        f"{'/'.join(PurePath(step.filename).parts[-3:])}:{step.lineno} in {step.name}"
+        for step in traceback.extract_tb(error.__traceback__)
+    ]

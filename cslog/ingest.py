@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -119,6 +119,7 @@ class _Reading:
     accounts: identity.Accounts
     fingerprint: str
     known: set[str]  # fingerprints of files in the store; a set may be asked while it grows
+    keep_text: bool
 
     def read(self, found: Input) -> _File:
         """Read one file; whatever is wrong with it stands in its report."""
@@ -156,7 +157,7 @@ class _Reading:
         if batch.messages is not None:
             messages, misplaced = identity.canonical_messages(batch, self.accounts, report.path)
             report.messages_read = messages.height
-            file.messages.append(messages)
+            file.messages.append(messages if self.keep_text else _without_text(messages))
             rejects.append(misplaced)
         if batch.orders is not None:
             orders = identity.canonical_orders(batch, self.accounts, report.path)
@@ -167,7 +168,7 @@ class _Reading:
         for frame in rejects:
             report.rejects += frame.height
             file.rejects.append(
-                frame.select(
+                (frame if self.keep_text else _without_text(frame)).select(
                     pl.lit(report.path).alias("source_file"),
                     pl.lit(report.sha256, pl.String).alias("sha256"),
                     *schema.REJECTS,
@@ -183,13 +184,17 @@ def ingest(
     shop: str | None = None,
     reader: Reader | None = None,
     options_fingerprint: str = "",
+    keep_text: bool = True,
+    moved_to: Mapping[Path, str] | None = None,
     dry_run: bool = False,
     on_file: Callable[[int, int, str], None] = lambda done, total, path: None,
 ) -> Report:
     """Read ``paths`` into ``store`` in one commit; ``reader`` skips the recognition of formats.
 
     ``options_fingerprint`` stands for what the user said about reading (a mapping's content): the same
-    bytes read in another way are another file. ``on_file(done, total, path)`` is called before each file.
+    bytes read in another way are another file. Without ``keep_text`` the store learns who wrote when and how much,
+    not what. ``moved_to``: the name by which the store is to remember a file that will be moved (`cslog run`).
+    ``on_file(done, total, path)`` is called before each file.
     """
     files = files_below(paths)
     readers = [reader] if reader else registry.all_readers()
@@ -213,7 +218,8 @@ def ingest(
     with store.writer(dry_run=dry_run) as writer:
         known = writer.known_fingerprints()
         pending = _Pending()
-        for file in _in_order(files, _Reading(readers, options, accounts, told, known), on_file):
+        how = _Reading(readers, options, accounts, told, known, keep_text)
+        for file in _in_order(files, moved_to or {}, how, on_file):
             reports.append(file.report)
             if file.report.status != "ingested":
                 continue
@@ -235,11 +241,6 @@ def ingest(
     return Report(store.snapshot().store_version, reports)
 
 
-def _in_order(
-    files: list[Path], reading: _Reading, on_file: Callable[[int, int, str], None]
-) -> Iterator[_File]:
-    """Read the files side by side and yield them one after the other, in the order in which they were named.
-
     Decoding and scanning run without the interpreter's lock. One file a thread is in memory, and further ones only
     while all of them are small.
     """
@@ -248,7 +249,7 @@ def _in_order(
         try:
             for done, file in enumerate(files):
                 on_file(done, len(files), str(file))
-                for found in inputs_of(file):
+                for found in inputs_of(file, moved_to.get(file)):
                     size = len(found.head.data) if found.head else 0
                     waiting.append((size, pool.submit(reading.read, found)))
                     while len(waiting) > _THREADS and sum(size for size, _ in waiting) > _BYTES_AHEAD:
@@ -257,6 +258,10 @@ def _in_order(
                 yield waiting.popleft()[1].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _without_text(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(text=pl.lit(None, pl.String))
 
 
 def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 from cslog.errors import UsageError
 from cslog.readers.head import Head
 
-_NOT_INPUT = re.compile(r"^(\..*|~\$.*|Thumbs\.db|desktop\.ini|readme(\..*)?|.*\.golden\..*)$", re.IGNORECASE)
-"""Names left out when a folder is walked: hidden and system files, descriptions, goldens."""
+_NOT_INPUT = re.compile(
+    r"^(\..*|~\$.*|Thumbs\.db|desktop\.ini|readme(\..*)?|cslog-run\.log|.*\.golden\..*)$", re.IGNORECASE
+)
+"""Names left out when a folder is walked: hidden and system files, descriptions, goldens, the log of `cslog run`."""
 _MAX_DEPTH = 3  # zip inside zip inside zip
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError, ValueError)
 """What zipfile raises on damaged or locked archives, beside its own BadZipFile."""
@@ -51,17 +53,23 @@ def _files_of(path: Path) -> list[Path]:
         return [path]
     inside = (file for file in path.rglob("*") if file.is_file())
     relative = ((file.relative_to(path).parts, file) for file in inside)
-    return [file for parts, file in sorted(relative) if not any(_NOT_INPUT.match(part) for part in parts)]
+    return [file for parts, file in sorted(relative) if not any(map(is_no_input, parts))]
 
 
-def inputs_of(file: Path) -> Iterator[Input]:
-    """The file, or the files inside a zip."""
+def is_no_input(name: str) -> bool:
+    """Whether a file or folder of that name is left out when a folder is walked."""
+    return _NOT_INPUT.match(name) is not None
+
+
+def inputs_of(file: Path, name: str | None = None) -> Iterator[Input]:
+    """The file, or the files inside a zip; ``name``: what it is called from now on, if not by its path."""
+    name = name or str(file)
     try:
         data = file.read_bytes()
     except OSError as error:
-        yield Input(str(file), None, f"cannot be read: {error.strerror}")
+        yield Input(name, None, f"cannot be read: {error.strerror}")
         return
-    yield from _unpacked(Head(str(file), data), _MAX_DEPTH)
+    yield from _unpacked(Head(name, data), _MAX_DEPTH)
 
 
 def _unpacked(head: Head, depth: int) -> Iterator[Input]:
@@ -75,11 +83,7 @@ def _unpacked(head: Head, depth: int) -> Iterator[Input]:
         with zipfile.ZipFile(io.BytesIO(head.data)) as archive:
             for member in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = _member_name(member)
-                if (
-                    member.is_dir()
-                    or name.startswith("__MACOSX/")
-                    or any(map(_NOT_INPUT.match, name.split("/")))
-                ):
+                if member.is_dir() or name.startswith("__MACOSX/") or any(map(is_no_input, name.split("/"))):
                     continue
                 path = f"{head.path}/{name}"
                 try:

@@ -11,6 +11,10 @@ _SPOKEN = [int(code) for code in (MessageClass.BUYER, MessageClass.HUMAN, Messag
 _STAFF = [int(code) for code in (MessageClass.HUMAN, MessageClass.ASSIST)]
 
 
+_NOT_KEPT = "(not kept 未保存)"
+"""In place of what was said in messages that were ingested without texts."""
+
+
 def one_line(text: str = "text") -> pl.Expr:
     """A text without line breaks."""
     return pl.col(text).str.replace_all(r"\s+", " ").str.strip_chars()
@@ -39,7 +43,7 @@ def with_last_messages(
         .sort("_row", "sent_at", "rank", "message_class", "agent")
         .group_by("_row", maintain_order=True)
         .tail(count)
-        .select("_row", line=pl.format("{} {}: {}", time, who.fill_null(""), one_line()))
+        .select("_row", line=pl.format("{} {}: {}", time, who.fill_null(""), one_line().fill_null(_NOT_KEPT)))
         .group_by("_row", maintain_order=True)
         .agg(last_messages=pl.col("line").str.join("\n"))
         .collect()

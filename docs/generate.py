@@ -71,7 +71,8 @@ def cli_page() -> str:
         "Every command can be typed as `python3 cli.py COMMAND` in the checkout, as `cslog COMMAND` when installed, and as "
         "`python -m cslog COMMAND`. `python3 cli.py test` belongs to the launcher alone: it runs the tests.\n",
         "The result goes to stdout or to `--output FILE`; messages and progress go to stderr. Exit status: 0 done (also: "
-        "nothing new, empty period), 1 some input failed and everything else was kept, 2 wrong usage or configuration.\n",
+        "nothing new, empty period), 1 some input failed and everything else was kept, 2 wrong usage or configuration; "
+        "`cslog run` also 75, another run is at work.\n",
         f"```text\n{_run('--help').strip()}\n```\n",
     ]
     for name in sorted(commands()):

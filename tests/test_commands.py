@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"
 COMMANDS = (
     "ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects", "roster", "attribution", "orders",
-    "list", "report", "freeze", "frozen", "corrections", "compact",
+    "list", "report", "freeze", "frozen", "corrections", "compact", "run", "schedule",
 )  # fmt: skip
 COMMON = ("--store", "--config", "--quiet", "--json", "--format", "--output", "--language", "--help")
 

@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 import typer.main
 
-from cslog import clock, config, roster, roster_sheets, store
+from cslog import clock, config, roster, roster_sheets, routine, store
 from cslog.commands import app
 from cslog.commands.session import Format
 from cslog.credit_rules import RULES
@@ -382,15 +382,25 @@ def test_the_commands_of_the_readme_work(typed):
         assert done.stdout or "wrote " in done.stderr, line
 
 
-def test_every_schedule_escapes_its_percent_signs():
+def test_the_run_of_the_readmes_is_understood(tmp_path):
+    found = []
     for page in READMES:
-        lines = blocks(page, "crontab")[0].strip().split("\n")
-        for line in lines:
-            assert re.match(r"\d+ \d+ (\d+|\*) \* \*  \S", line)
-            assert "%" not in line.replace(r"\%", ""), "an unescaped % ends the command in a crontab"
-            assert "--quiet" in line
-            assert " /" in line
-        assert any(".xlsx" in line for line in lines)
+        (body,) = blocks(page, "toml")
+        file = tmp_path / "cslog.toml"
+        file.write_text(body, encoding="utf-8")
+        settings = config.load(str(file))
+        plan = routine.plan_of(settings, inbox_folder=str(tmp_path), today=clock.parse_day("2024-12-06", ""))
+        found.append((settings.run, [path.as_posix() for path in map(plan.output_of, plan.reports)]))
+    assert found[0] == found[1]
+    assert found[0][1] == ["/home/shop/reports/kpi-2024-11.xlsx"]
+
+
+def test_exit_statuses_of_a_run_are_told():
+    page = section(ROOT / "docs" / "configuration.md", "## Every night by itself (定时运行)")
+    assert f"{routine.BUSY} another run" in page
+    assert f"{routine.BUSY}, another run" in text_of(ROOT / "docs" / "cli.md")
+    for name in clock.RELATIVE_PERIODS:
+        assert f"`{name}`" in section(ROOT / "docs" / "configuration.md", "## Keys")
 
 
 def slug(title: str) -> str:

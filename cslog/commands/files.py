@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cslog.commands import app
+from cslog.commands.options import NoText, keeps_text
 from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
 
@@ -34,6 +35,7 @@ def ingest(
             "--mapping", metavar="FILE.toml", help="Read foreign logs (其他格式) by this description."
         ),
     ] = None,
+    no_text: NoText = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and compare, keep nothing (试读).")
     ] = False,
@@ -60,6 +62,7 @@ def ingest(
             shop=shop,
             reader=chosen,
             options_fingerprint=fingerprint,
+            keep_text=keeps_text(session, settings, no_text),
             dry_run=dry_run,
             on_file=lambda done, total, path: progress(done, total),
         )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cslog.answer import Question
     from cslog.clock import Period
+    from cslog.commands.session import Session
     from cslog.config import Config
     from cslog.profile import Profile
 
@@ -40,6 +41,21 @@ AsOf = Annotated[
 Shops = Annotated[list[str] | None, typer.Option("--shop", help="Only this shop (店铺); repeatable.")]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only this agent (客服); repeatable.")]
 Version = Annotated[int | None, typer.Option("--version", help="An older store version; see `cslog status`.")]
+NoText = Annotated[
+    bool,
+    typer.Option("--no-text", help="Keep no message texts (不保存原文), only who wrote when and how much."),
+]
+
+
+def keeps_text(session: Session, settings: Config, no_text: bool) -> bool:
+    """Whether texts are kept; where they are not, says which configured rules will miss them."""
+    if settings.keep_text and not no_text:
+        return True
+    if settings.text_rules:
+        session.complain(
+            f"warning: without texts {', '.join(settings.text_rules)} of cslog.toml cannot find anything"
+        )
+    return False
 
 
 def counted_by(name: str, clock: str | None, lookup: str | None, settings: Config, period: Period) -> Profile:

@@ -59,6 +59,13 @@ class Session:
 
         return config.load(self.config)
 
+    def configuration(self) -> Path | None:
+        """The file that the configuration is read from, absolute."""
+        from cslog import config
+
+        file = config.file_of(self.config)
+        return file.absolute() if file else None
+
     def open_store(self, settings: Config) -> Store:
         """The store that options, environment and configuration name."""
         from cslog.config import store_folder
@@ -83,15 +90,7 @@ class Session:
             return Format.json
         if self.format:
             return self.format
-        if self.output:
-            ending = self.output.suffix.lower().lstrip(".")
-            if ending not in Format.__members__ or ending == "table":
-                raise UsageError(
-                    f"{self.output}: the ending names no format",
-                    "end it in .json .csv .xlsx .parquet .html, or --format",
-                )
-            return Format(ending)
-        return Format.table
+        return format_of(self.output) if self.output else Format.table
 
     def say(self, message: str) -> None:
         """A remark on stderr, unless quiet."""
@@ -107,7 +106,7 @@ class Session:
         wanted, language = self.wanted_format(), self.headings(settings)
         if wanted in (Format.xlsx, Format.parquet) and self.output is None and sys.stdout.isatty():
             raise UsageError(f"{wanted} is not for the terminal", f"add --output {sheet.name}.{wanted}")
-        content = _render(sheet, wanted, language, colour=self.output is None and sys.stdout.isatty())
+        content = render(sheet, wanted, language, colour=self.output is None and sys.stdout.isatty())
         for warning in sheet.warnings:
             self.say(f"warning: {warning}")
         self.write(content)
@@ -119,13 +118,7 @@ class Session:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
             return
-        partial = self.output.with_name(f".{self.output.name}.partial")
-        try:
-            self.output.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
-            partial.replace(self.output)
-        except OSError as error:
-            raise UsageError(f"{self.output}: {error.strerror}", "give another --output") from error
+        replace_file(self.output, content)
         self.say(f"wrote {self.output}")
 
     @contextmanager
@@ -203,7 +196,29 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _render(sheet: Sheet, wanted: Format, language: Language, colour: bool) -> bytes:
+def format_of(file: Path) -> Format:
+    """The format that the ending of a file names; UsageError when it names none."""
+    ending = file.suffix.lower().lstrip(".")
+    if ending not in Format.__members__ or ending == "table":
+        raise UsageError(
+            f"{file}: the ending names no format", "end it in .json .csv .xlsx .parquet .html, or --format"
+        )
+    return Format(ending)
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file, replacing an older one only when all of it is written."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", "give another --output") from error
+
+
+def render(sheet: Sheet, wanted: Format, language: Language, colour: bool = False) -> bytes:
+    """A sheet in one format."""
     from cslog.report import files, page, terminal
 
     match wanted:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cslog.commands import app
+from cslog.commands import app, workbook
 from cslog.commands.options import (
     Agents,
     AsOf,
@@ -31,10 +30,8 @@ from cslog.errors import UsageError
 from cslog.lists import BY_NAME
 
 if TYPE_CHECKING:
-    from cslog.answer import Question
     from cslog.config import Config
     from cslog.lists.request import Request
-    from cslog.report.sheet import Sheet
 
 lists = typer.Typer(
     help="Lists a supervisor works from (工作清单); without a name, their names.",
@@ -193,22 +190,9 @@ def report(
     settings = session.settings()
     question = question_of((month, day, first, last), shop, None, as_of, version, attribution=attribution)
     counting = counted_by(profile, clock, lookup, settings, question.period)
-    sheets = _pages(session, question, counting, settings)
+    sheets = workbook.pages(
+        question, counting, session.open_store(settings), settings, session.headings(settings)
+    )
     for warning in dict.fromkeys(warning for sheet in sheets for warning in sheet.warnings):
         session.say(f"warning: {warning}")
     session.write(files.to_xlsx(sheets, session.headings(settings)))
-
-
-def _pages(session: Session, question: Question, profile: Any, settings: Config) -> list[Sheet]:
-    from cslog import kpi as library
-    from cslog.lists import registry
-    from cslog.lists.request import Request
-    from cslog.report import figures, worklists
-
-    store, language = session.open_store(settings), session.headings(settings)
-    pages = []
-    for by, zh in (("agent", "客服"), ("shop", "店铺"), ("day", "日期")):
-        result = library.report(replace(question, by=(by,)), store, profile, settings)
-        pages.append(replace(figures.sheet_of(result, language), name=f"by {by}", zh=zh))
-    found = registry.of_report(Request(question, profile, settings), store)
-    return [*pages, *map(worklists.sheet_of, found)]

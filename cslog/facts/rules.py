@@ -45,7 +45,8 @@ def flag_column(position: int) -> str:
 def message_columns(config: Config) -> dict[str, pl.Expr]:
     """Columns that the rules need of every message, over the columns of schema.MESSAGES."""
     columns: dict[str, pl.Expr] = {}
-    words = classify.comparable(pl.col("text"), pl.col("kind"))
+    # A text that the store was told not to keep has no words.
+    words = classify.comparable(pl.col("text").fill_null(""), pl.col("kind"))
     for position, rule in enumerate(filters_of(config)):
         found = _found(rule, words)
         if found is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, compute, kpi
+from cslog import cautions, clock, compute, kpi
 from cslog.answer import Answer
 from cslog.clock import DAY_SECONDS, Period
 from cslog.config import Config
@@ -68,6 +68,11 @@ def find(
         ends = tasks[0].circumstances.data_ends
         source = Source(store, snapshot, ends)
         chats = {shop: end for shop, end in snapshot.data_ends().items() if shop in ends}
+        low, high = (
+            day * DAY_SECONDS + profile.day_cut_s
+            for day in (question.period.first_day, question.period.last_day + 1)
+        )
+        wordless = tuple(cautions.wordless(snapshot, config, ends, low, high))
         found = []
         for name, finder in finders.items():
             rows = finder.finish(pl.concat(kept[name]), request, source)
@@ -81,7 +86,7 @@ def find(
                 store_version=snapshot.store_version,
                 as_of=min(ends.values(), default=question.as_of),
                 config_hash=config.hash(profile),
-                warnings=tuple(_warnings(name, request, rows, source, chats)),
+                warnings=(*_warnings(name, request, rows, source, chats), *wordless),
                 frame=rows,
             )
             found.append(Found(BY_NAME[name], answer))
