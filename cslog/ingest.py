@@ -241,6 +241,14 @@ def ingest(
     return Report(store.snapshot().store_version, reports)
 
 
+def _in_order(
+    files: list[Path],
+    moved_to: Mapping[Path, str],
+    reading: _Reading,
+    on_file: Callable[[int, int, str], None],
+) -> Iterator[_File]:
+    """Read the files side by side and yield them one after the other, in the order in which they were named.
+
     Decoding and scanning run without the interpreter's lock. One file a thread is in memory, and further ones only
     while all of them are small.
     """
