@@ -82,23 +82,25 @@ def facts_of(task: Task) -> Facts:
     return loader.with_late_answers(facts, reach)
 
 
+def _snapshot(task: Task) -> Snapshot:
+    """The task's version of the store, opened once for all tasks of a report."""
+    folder = Path(task.folder).resolve()
+    ledger = folder / "ledger"
+    return _opened(folder, task.version, ledger.stat().st_ino if ledger.exists() else 0)
+
+
 @functools.lru_cache(maxsize=2)
-def _snapshot(folder: str, version: int) -> Snapshot:
-    return Store(Path(folder)).snapshot(version)
+def _opened(folder: Path, version: int, made_anew: int) -> Snapshot:
+    return Store(folder).snapshot(version)
 
 
 @functools.lru_cache(maxsize=1)
 def _orders(
-    folder: str,
-    version: int,
-    circumstances: Circumstances,
-    as_of: int | None,
-    oldest: int,
-    created_before: int,
+    snapshot: Snapshot, circumstances: Circumstances, as_of: int | None, oldest: int, created_before: int
 ) -> Orders:
     """Current states of the orders of all buyers that can matter; folded once for all tasks of a report."""
     # All versions first: one with a masked nick has another buyer key than the one that names the buyer.
-    versions = _snapshot(folder, version).order_versions().filter(pl.col("created_at") < created_before)
+    versions = snapshot.order_versions().filter(pl.col("created_at") < created_before)
     orders = fold_orders(versions, as_of).filter(
         (pl.col("created_at") >= oldest) | (pl.col("paid_at") >= oldest),
         pl.col("shop").is_in(sorted(circumstances.data_ends)),
@@ -129,7 +131,7 @@ def _following_ends(sessions: pl.DataFrame, ends: pl.DataFrame) -> list[pl.DataF
 class _Loader:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._snapshot = _snapshot(task.folder, task.version)
+        self._snapshot = _snapshot(task)
         period, cut = task.split.period, task.split.day_cut_s
         self._begin = period.first_day * DAY_SECONDS + cut
         self._end = (period.last_day + 1) * DAY_SECONDS + cut  # exclusive
@@ -145,7 +147,7 @@ class _Loader:
         task, profile = self._task, self._task.circumstances.profile
         oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
         created_before = self._end + profile.order_days * DAY_SECONDS
-        return _orders(task.folder, task.version, task.circumstances, task.as_of, oldest, created_before)
+        return _orders(self._snapshot, task.circumstances, task.as_of, oldest, created_before)
 
     def orders(self) -> Orders:
         """The task's share of them."""

@@ -25,7 +25,7 @@ from cslog.snapshot import Snapshot
 from cslog.split import Split
 from cslog.store import Store
 
-_MESSAGES_PER_TASK = 1_500_000  # bounds the memory of a report, whatever its month holds
+_MESSAGES_PER_TASK = 1_000_000  # bounds the memory of a report, whatever its month holds
 _SMALL = 500_000  # below this a second thread costs more than it brings
 
 

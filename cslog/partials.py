@@ -6,7 +6,9 @@ buyers. Nothing is divided here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -112,7 +114,7 @@ def added(partials: Sequence[Partial]) -> Partial:
         sums={
             fact: _added([partial.sums[fact] for partial in partials], ["key"]) for fact in partials[0].sums
         },
-        waits=_added(column["waits"], ["key", "wait_s"]),
+        waits=_added_waits(pl.concat(column["waits"])),
         spans=pl.concat(column["spans"]),
         activity=pl.concat(column["activity"])
         .group_by("key", "agent", "day")
@@ -151,6 +153,24 @@ def _added(tables: Sequence[pl.DataFrame], by: list[str]) -> pl.DataFrame:
     return whole.group_by(by).agg(
         pl.col(name).max() if name in MEASURES and MEASURES[name].greatest else pl.col(name).sum()
         for name in names
+    )
+
+
+def _added_waits(waits: pl.DataFrame) -> pl.DataFrame:
+    """Histograms put together: by a kernel, since there are as many rows as rows of the report times waits."""
+    key, wait, turns, first = (
+        np.ascontiguousarray(waits[name].to_numpy(), dtype=np.int64) for name in waits.columns
+    )
+    rows, keys = sums.intern(key)
+    codes, distinct = sums.intern(rows.astype(np.int64) << 32 | wait)
+    flags = np.zeros(codes.size, np.int64)
+    return pl.DataFrame(
+        {
+            "key": keys[distinct >> 32],
+            "wait_s": distinct & 0xFFFFFFFF,
+            "turns": sums.add_values(codes, flags, 0, turns, distinct.size),
+            "first": sums.add_values(codes, flags, 0, first, distinct.size),
+        }
     )
 
 
@@ -278,6 +298,21 @@ def _owners(facts: Facts, split: Split) -> pl.DataFrame:
     return pl.DataFrame({"shop": np.arange(shops), "asked": asked, "inferred": inferred})
 
 
+def _side_by_side(
+    starts: np.ndarray, first: np.ndarray, last: np.ndarray, day_start: np.ndarray
+) -> list[np.ndarray]:
+    """kernels.concurrency.sweep over parts of the groups, on all cores."""
+    parts = min(os.cpu_count() or 1, max(1, day_start.size))
+    bounds = [day_start.size * part // parts for part in range(parts + 1)]
+    with ThreadPoolExecutor(parts) as pool:
+        found = pool.map(
+            lambda low, high: concurrency.sweep(starts[low : high + 1], first, last, day_start[low:high]),
+            bounds[:-1],
+            bounds[1:],
+        )
+        return [np.concatenate(pieces) for pieces in zip(*found, strict=True)]
+
+
 def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:
     """Peak, chat seconds and busy seconds per staff key, day and hour with a chat (kpi-spec 3)."""
     key, day = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64) for name in ("key", "day"))
@@ -289,7 +324,7 @@ def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:
     group_key, group_day = np.divmod(distinct, days)
     group_day = group_day + first_day
     day_start = group_day * DAY_SECONDS + split.day_cut_s
-    peak, chats, busy = concurrency.sweep(starts, first, last, day_start)
+    peak, chats, busy = _side_by_side(starts, first, last, day_start)
     group, hour = np.nonzero(busy)
     return pl.DataFrame(
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -37,6 +38,8 @@ LEDGER: schema.Schema = {
     "shops": pl.List(pl.Struct({"shop": pl.String(), "first_at": pl.Int64(), "last_at": pl.Int64()})),
     "accounts": pl.List(pl.String()),  # names of agents and exporters
 }
+
+_CONTENTS = {name: LEDGER[name] for name in ("shops", "accounts")}
 
 FROZEN: schema.Schema = {
     # One row per freeze and grouping; what the parts mean is cslog.freeze's.
@@ -81,7 +84,7 @@ ALL_BUYERS = (-(2**63), 2**63 - 1)
 REFINEMENTS = "refined"  # prefix of the files that hold refinements
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """The store as of one version. ``versions`` maps each table to its Delta version; one that the store did
     not have then is missing.
@@ -167,13 +170,18 @@ class Snapshot:
         if not parts:
             return pl.LazyFrame(schema={name: STORED_MESSAGES[name] for name in columns})
         table = self._table("messages")
+        here = [name for name in columns if name in table.columns]
+        derived = set(columns) - set(here)  # a version before schema 3 has the names alone
+        if derived:
+            here = list(dict.fromkeys([*here, *keys.ACCOUNT_KEYS.values()]))
         frames = [table.scan(inside)] if inside else []
         if across:
             conditions = [
                 pl.col(name).is_between(*span) for name, span in limits.items() if _is_limit(name, span)
             ]
             frames.append(table.scan(across).filter(*conditions))
-        return pl.concat([frame.select(columns) for frame in frames])
+        found = pl.concat([frame.select(here) for frame in frames])
+        return keys.with_account_keys(found.collect()).lazy().select(columns) if derived else found
 
     def bounds(self) -> pl.DataFrame:
         """Per shop: first and last second, messages, days with messages, buyers; how many buyer messages there are
@@ -222,9 +230,11 @@ class Snapshot:
         return pl.concat([contents["accounts"].explode(), shops]).drop_nulls().unique().sort()
 
     def _contents(self) -> pl.DataFrame:
-        return (
-            self._scan("ledger").filter(pl.col("action") == "contents").select("shops", "accounts").collect()
-        )
+        """Shops and accounts, a row per commit; of a version before schema 3, which did not note them, one row."""
+        ledger = self._scan("ledger")
+        if self.store_version and "shops" not in self._table("ledger").columns:
+            return pl.DataFrame([contents_of(self._table("messages").scan())], schema=_CONTENTS)
+        return ledger.filter(pl.col("action") == "contents").select(list(_CONTENTS)).collect()
 
     def order_ends(self) -> dict[str, int]:
         """The last second at which an order of each shop was created or paid."""
@@ -315,6 +325,15 @@ class Snapshot:
         if table not in self._opened:
             self._opened[table] = Table(self.folder / table, LAYOUTS[table], self.versions[table])
         return self._opened[table]
+
+
+def contents_of(messages: pl.LazyFrame) -> dict[str, Any]:
+    """What reports would have to look through all ``messages`` for: columns shops and accounts of LEDGER."""
+    names = ["agent", "exporter", "transfer_from", "transfer_to"]
+    shops = messages.group_by("shop").agg(first_at=pl.col("sent_at").min(), last_at=pl.col("sent_at").max())
+    accounts = pl.concat([messages.select(pl.col(name).alias("name")).unique() for name in names]).unique()
+    found_shops, found_accounts = pl.collect_all([shops.sort("shop"), accounts.drop_nulls().sort("name")])
+    return {"shops": found_shops.to_dicts(), "accounts": found_accounts["name"].to_list()}
 
 
 def is_one_run(parts: list[Part]) -> bool:

@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from cslog import clock, copies, keys, schema, tables
 from cslog.errors import StoreError, UsageError
-from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, is_one_run
+from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, contents_of, is_one_run
 from cslog.tables import Part, Table
 
 SCHEMA_VERSION = 3
@@ -60,9 +60,9 @@ class Store:
         """Whether anything was ever committed here."""
         return tables.exists(self.folder / "ledger")
 
-    def snapshot(self, version: int | None = None, *, older: bool = False) -> Snapshot:
+    def snapshot(self, version: int | None = None) -> Snapshot:
         """The store at ``version`` (default: the newest). UsageError when there is no such version, StoreError
-        when another cslog has written it, an ``older`` one unless that is allowed.
+        when a newer cslog has written it; what an older one has written can be read.
         """
         empty = Snapshot(self.folder, 0, dict.fromkeys(LAYOUTS, 0))
         if not self.exists:
@@ -85,11 +85,6 @@ class Store:
             raise StoreError(
                 f"the store at {self.folder} was written by a newer cslog (schema {last['schema_version']})",
                 "update cslog",
-            )
-        if last["schema_version"] < SCHEMA_VERSION and not older:
-            raise StoreError(
-                f"the store at {self.folder} was written by an older cslog (schema {last['schema_version']})",
-                "run `cslog compact`, which brings it up to date and loses nothing",
             )
         versions = {
             table: int(last[f"{table}_version"]) for table in DATA if last.get(f"{table}_version") is not None
@@ -134,9 +129,12 @@ class Store:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS)
             with lock:
-                named = self.snapshot(
-                    older=older
-                )  # refuses another schema before anything is written into it
+                named = self.snapshot()  # refuses a newer schema before anything is written into it
+                if named.store_version and not older and not named.is_current(SCHEMA_VERSION):
+                    raise StoreError(
+                        f"the store at {self.folder} was written by an older cslog",
+                        "run `cslog compact` once, which brings it up to date and loses nothing",
+                    )
                 yield Writer(self.folder, dry_run=False, named=named)
         except Timeout as error:
             raise StoreError(
@@ -284,18 +282,7 @@ class Writer:
         """A ledger row that says what ``parts`` hold; none when there are none."""
         if not parts:
             return []
-        names = ["agent", "exporter", "transfer_from", "transfer_to"]
-        frame = self._table("messages").scan(parts)
-        shops = frame.group_by("shop").agg(first_at=pl.col("sent_at").min(), last_at=pl.col("sent_at").max())
-        accounts = pl.concat([frame.select(pl.col(name).alias("name")).unique() for name in names]).unique()
-        found_shops, found_accounts = pl.collect_all([shops.sort("shop"), accounts.drop_nulls().sort("name")])
-        return [
-            ledger_row(
-                action="contents",
-                shops=found_shops.to_dicts(),
-                accounts=found_accounts["name"].to_list(),
-            )
-        ]
+        return [ledger_row(action="contents", **contents_of(self._table("messages").scan(parts)))]
 
     def _table(self, name: str) -> Table:
         return Table(self._folder / name, LAYOUTS[name])

@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 import typer.main
 
-from cslog import clock, config, roster, roster_sheets, routine, store
+from cslog import clock, config, roster, roster_sheets, routine, tables
 from cslog.commands import app
 from cslog.commands.session import Format
 from cslog.credit_rules import RULES
@@ -446,4 +446,6 @@ def test_messages_point_to_pages_that_exist():
 
 
 def test_the_store_keeps_old_versions_as_the_readme_says():
-    assert store._KEEP.startswith("interval 36500"), "`cslog kpi --version` of the READMEs needs old versions"
+    assert tables._KEEP.startswith("interval 36500"), (
+        "`cslog kpi --version` of the READMEs needs old versions"
+    )

@@ -577,40 +577,6 @@ def test_all_shops_after_one_is_added_though_nothing_differs(two_shops):
 # ---- the store ------------------------------------------------------------------------------------
 
 
-def test_a_store_without_the_table_opens_and_gets_it_at_the_next_write(tmp_path, monkeypatch):
-    store = Store(tmp_path / "store")
-    first = chat(tmp_path, "first.txt", ("buyer_a", "小美", "2024-11-05T10:00:00"), LATER)
-    with monkeypatch.context() as old:
-        columns = {name: dtype for name, dtype in store_module.LEDGER.items() if name != "frozen_version"}
-        tables = {name: what for name, what in store_module._TABLES.items() if name != "frozen"}
-        old.setattr(store_module, "LEDGER", columns)
-        old.setattr(store_module, "_TABLES", tables | {"ledger": (columns, [])})
-        old.setattr(store_module, "_DATA", ("messages", "orders", "rejects"))
-        old.setattr(store_module, "SCHEMA_VERSION", 1)
-        old.setattr("cslog.ingest.LEDGER", columns)
-        add(store, first)
-    assert not (store.folder / "frozen").exists()
-    snapshot = store.snapshot()
-    assert "frozen" not in snapshot.versions
-    assert snapshot.frozen().is_empty()
-    assert snapshot.ledger()["frozen_version"].to_list() == [None]
-    assert frozen.freezes(store) == []
-    assert status.status(store).files == 1
-    before = kpi.report(answer.Question(NOVEMBER.period), store, profile.load("chitu"), Config()).frame
-    with store.writer(dry_run=True) as writer:
-        assert len(writer.known_fingerprints()) == 1
-    assert not (store.folder / "frozen").exists()
-
-    assert freeze.freeze(NOVEMBER, store, Config()).added
-    assert frozen.freezes(store)[0].parts["agent",].frame.equals(before)
-    assert store.snapshot().ledger().height == 2
-    add(store, first, chat(tmp_path, "x.txt", ("buyer_b", "小美", "2024-11-06T10:00:00")))
-    assert status.status(store).files == 2
-    assert len(frozen.freezes(store)) == 1
-    assert store.snapshot(1).frozen().is_empty(), "the past stays readable"
-    assert [Path(f.path).name for f in found_in(store)["小美", "turns"].causes[0].files] == ["x.txt"]
-
-
 @pytest.mark.parametrize("table", ["frozen", "ledger"])
 def test_a_freeze_that_dies_never_was(store, tmp_path, monkeypatch, table):
     real = store_module.Writer._append

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # parameters of mallopt(3)
+_MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8  # parameters of mallopt(3)
 _LARGEST_ARRAY = 1 << 30
 
 
@@ -20,5 +20,6 @@ def keep_freed() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # musl
         return
+    mallopt(_ARENA_MAX, 1)  # the heaps of further threads are too small for such arrays
     mallopt(_MMAP_THRESHOLD, _LARGEST_ARRAY)
     mallopt(_TRIM_THRESHOLD, 2**31 - 1)
