@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from cslog.errors import CslogError, steps_of
+from cslog.errors import CslogError, one_line, steps_of
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name="cslog", standalone_mode=False)
     except CslogError as error:
-        sys.exit(_fail(str(error), error.exit_status))
+        sys.exit(_fail(one_line(str(error)), error.exit_status))
     except KeyboardInterrupt:
         sys.exit(_fail("stopped; nothing of this run was kept", 130))
     except BrokenPipeError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
 
-from cslog.errors import UsageError
+from cslog.errors import UsageError, one_line
 
 DEFAULT_ROBOTS = frozenset({"服务助手"})
 """Robot accounts of every shop."""
@@ -50,6 +51,12 @@ class Memo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     numbers: dict[str, str] = {}
     """Agents by what the pattern finds (工号)."""
     claimed_only: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"`pattern` is no regular expression ({error})") from error
 
 
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,8 +231,8 @@ class Config(Written, frozen=True):
         return frozenset(self.shops[shop].internal) if shop in self.shops else frozenset()
 
     def beside(self, file: str) -> Path:
-        """The path of a file that the configuration names."""
-        return Path(self.folder) / Path(file).expanduser()
+        """The path of a file that the configuration names. UsageError for what is no path."""
+        return Path(self.folder) / _path_of(file)
 
     def hash(self, profile: msgspec.Struct) -> str:
         """Twelve hex digits over everything configured that can change a figure, with the profile.
@@ -261,13 +268,20 @@ def load(path: str | None) -> Config:
     try:
         found = msgspec.toml.decode(content, type=Written)
         return Config(**msgspec.structs.asdict(found), folder=str(file.parent))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}", "see docs/configuration.md") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(one_line(f"{file}: {error}"), "see docs/configuration.md") from error
 
 
 def store_folder(option: str | None, config: Config) -> Path:
     """``--store``, else ``$CSLOG_STORE``, else ``store`` of the configuration, else the user's data folder."""
     named = option or os.environ.get("CSLOG_STORE") or config.store
-    return (
-        Path(named).expanduser() if named else platformdirs.user_data_path("cslog", appauthor=False) / "store"
-    )
+    return _path_of(named) if named else platformdirs.user_data_path("cslog", appauthor=False) / "store"
+
+
+def _path_of(written: str) -> Path:
+    if "\0" in written:
+        raise UsageError(f"{one_line(written)}: is no path", "take the NUL character out of it")
+    try:
+        return Path(written).expanduser()
+    except RuntimeError as error:  # ~somebody whom this machine does not know
+        raise UsageError(f"{written}: there is no such user", "write the path without ~") from error

@@ -6,6 +6,14 @@ import traceback
 from pathlib import PurePath
 
 
+def one_line(message: str) -> str:
+    """The message without line ends and without characters that steer a terminal; names in files may hold any."""
+    return message.translate(_STEERING)
+
+
+_STEERING = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
+
+
 class CslogError(Exception):
     """An expected failure: shown as one line, never as a traceback.
 

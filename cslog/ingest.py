@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from cslog import identity, schema
+from cslog import clock, identity, schema
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError
 from cslog.inputs import Input, files_below, inputs_of
@@ -139,8 +139,11 @@ class _Reading:
         except CslogError as error:
             report.error = re.sub(r"^[:,] ", "", str(error).removeprefix(found.path))
             return file
-        except Exception as error:
+        except BaseException as error:
             # A defect of ours must not cost the other files; what a buyer wrote must not reach the message.
+            # Panics of Polars are no Exception.
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             report.error = (
                 f"cslog failed on it ({type(error).__name__}); please report this, the file was left out"
             )
@@ -159,10 +162,12 @@ class _Reading:
             report.messages_read = messages.height
             file.messages.append(messages if self.keep_text else _without_text(messages))
             rejects.append(misplaced)
+            _warn_of_future(batch, messages["sent_at"], "message")
         if batch.orders is not None:
             orders = identity.canonical_orders(batch, self.accounts, report.path)
             report.orders_read = orders.height
             file.orders.append(orders)
+            _warn_of_future(batch, orders["created_at"], "order")
         if batch.messages is None and batch.orders is None:
             raise ReadError(f"{report.path}: holds neither messages nor orders")
         for frame in rejects:
@@ -270,6 +275,14 @@ def _in_order(
 
 def _without_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(text=pl.lit(None, pl.String))
+
+
+def _warn_of_future(batch: Batch, seconds: pl.Series, what: str) -> None:
+    """Say when rows are dated after tomorrow: they are kept, and make all figures before them look final."""
+    late = int((seconds > clock.now() + clock.DAY_SECONDS).sum())
+    if late:
+        rows = f"1 {what} is" if late == 1 else f"{late} {what}s are"
+        batch.warnings.append(f"{rows} dated in the future; was the clock of a computer wrong?")
 
 
 def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:

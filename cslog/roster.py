@@ -272,8 +272,8 @@ def _sheet_entries(
                 defined = hours.by_key.get(roster_sheets.key_of(part.name))
                 if defined is None and not part.hours:
                     raise UsageError(
-                        f"{entry.where}: no shift {part.name[:20]!r}",
-                        f'add [shops."{name}".shifts."{part.name[:20]}"] with hours = ["09:00-18:00"] to cslog.toml,'
+                        f"{entry.where}: no shift {roster_sheets.quoted(part.name)}",
+                        f'add [shops."{name}".shifts."{roster_sheets.shown(part.name)}"] with hours = ["09:00-18:00"] to cslog.toml,'
                         " or write the hours behind it",
                     )
                 shifts.append(

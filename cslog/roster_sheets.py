@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from cslog import limits
 from cslog.errors import ReadError, UsageError
 from cslog.readers import tabular
 from cslog.readers.head import Head
@@ -55,7 +56,7 @@ _MONTHS = (
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 
 _SPAN = re.compile(
-    r"(\d{1,2}:[0-5]\d)(?::00)?\s*(?:[-~–—−〜至到]|--)\s*(?:次日|第二天|翌日|凌晨|\s)*(\d{1,2}:[0-5]\d)(?::00)?"
+    r"(\d{1,2}:[0-5]\d)(?::00)?\s*(?:[-~–—−〜至到]|--)(?:次日|第二天|翌日|凌晨|\s)*(\d{1,2}:[0-5]\d)(?::00)?"
 )
 _BETWEEN = re.compile(r"[、/\n,;+]")
 
@@ -121,10 +122,14 @@ def read(head: Head) -> list[Entry]:
     """
     if head.container not in ("text", "workbook"):
         raise UsageError(f"{head.path}: is no table", "export the roster (排班表) as .xlsx or .csv")
+    if len(head.data) > limits.ROSTER_BYTES:
+        size = limits.shown(limits.ROSTER_BYTES)
+        raise UsageError(f"{head.path}: is larger than {size}, which no roster is", "keep one year in a file")
     try:
         tables = list(tabular.grids(head))
     except ReadError as error:
         raise UsageError(error.message, error.hint) from error
+    tables = [(sheet, [[_single_blanks(cell) for cell in row] for row in rows]) for sheet, rows in tables]
     found = [entries for sheet, rows in tables if (entries := _entries(head, sheet, rows)) is not None]
     if not found:
         raise UsageError(
@@ -132,6 +137,21 @@ def read(head: Head) -> list[Entry]:
             "head the columns 姓名 and one date each, or 日期, 姓名 and 班次",
         )
     return [entry for entries in found for entry in entries]
+
+
+def quoted(cell: str) -> str:
+    """The beginning of a cell for a message, in quotes and without numbers that could be a phone's."""
+    return repr(shown(cell))
+
+
+def shown(cell: str) -> str:
+    """The same without quotes."""
+    return re.sub(r"\d{7,}", "…", cell)[:20]
+
+
+def _single_blanks(cell: str) -> str:
+    """A cell without runs of blanks and blank lines: the patterns here would be tried at each blank of a run."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in cell.split("\n"))))
 
 
 def _entries(head: Head, sheet: str | None, rows: list[list[str]]) -> list[Entry] | None:
@@ -190,7 +210,7 @@ def _long(
         found = _date(when, month, f"{line}, column {_letters(date)}")
         if found is None:
             raise UsageError(
-                f"{line}, column {_letters(date)}: {when[:20]!r} is not a date", "write it like 2024-11-01"
+                f"{line}, column {_letters(date)}: {quoted(when)} is not a date", "write it like 2024-11-01"
             )
         yield Entry(people, found, cell, f"{line}, column {_letters(shift)} ({found})")
 
@@ -297,7 +317,7 @@ def _date(
         return None
     if year is None or number is None:
         raise UsageError(
-            f"{where}: {cell[:20]!r} is a date without {lacks}",
+            f"{where}: {quoted(cell)} is a date without {lacks}",
             "write the month, like 2024年11月, above the table or into the name of the sheet or file",
         )
     return _valid(year, number, day, cell, where)
@@ -310,7 +330,7 @@ def _valid(year: int, month: int, day: int, cell: str, where: str) -> datetime.d
         return datetime.date(year, month, day)
     except ValueError:
         raise UsageError(
-            f"{where}: {cell[:20]!r} is not a date of {year}-{month:02d}",
+            f"{where}: {quoted(cell)} is not a date of {year}-{month:02d}",
             "correct it, or the month above the table",
         ) from None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from cslog.errors import UsageError
+from cslog.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from cslog.config import Config
@@ -95,11 +95,11 @@ class Session:
     def say(self, message: str) -> None:
         """A remark on stderr, unless quiet."""
         if not self.quiet:
-            sys.stderr.write(f"{message}\n")
+            sys.stderr.write(f"{one_line(message)}\n")
 
     def complain(self, message: str) -> None:
         """What went wrong, on stderr, quiet or not: cron mails it."""
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{one_line(message)}\n")
 
     def show(self, sheet: Sheet, settings: Config) -> None:
         """Write a sheet to stdout or ``--output``; warnings go to stderr."""

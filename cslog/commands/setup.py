@@ -34,7 +34,8 @@ def demo(session: Session) -> None:
         report = library.ingest([str(samples)], store.open_store(settings), settings)
         for file in report.files:
             session.say(f"{file.path}: {file.messages_new} new messages, {file.orders_new} new orders")
-        session.say(f"\n$ cslog kpi --month {DEMO_MONTH}")
+        session.say("")
+        session.say(f"$ cslog kpi --month {DEMO_MONTH}")
         kpi(month=DEMO_MONTH, **asdict(store))
 
 

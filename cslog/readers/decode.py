@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 REPLACEMENT = "\ufffd"
+_UTF8_CHINESE = re.compile(rb"(?:[\xe3-\xe9\xef][\x80-\xbf]{2}){2}")
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -46,7 +48,8 @@ def decode(data: bytes, encoding: str | None = None) -> Decoded:
     """Decode a whole file; ``encoding`` overrides the detection.
 
     GB18030 is decoded line by line, so that one broken byte costs one character and not the rest
-    of the file (formats 1.1). A UTF-8 file with a few broken bytes stays UTF-8.
+    of the file (formats 1.1), and lines of UTF-8 among them are read as such. A UTF-8 file with a few
+    broken bytes stays UTF-8.
     """
     if encoding is not None:
         return _replacing(data, encoding)
@@ -75,9 +78,26 @@ def _replacing(data: bytes, encoding: str, shown: str | None = None) -> Decoded:
     if encoding.startswith("utf-16"):
         text = data.decode(encoding, errors="replace")
     else:
-        text = "\n".join(line.decode(encoding, errors="replace") for line in data.split(b"\n"))
+        lines = data.split(b"\n")
+        utf8 = [_utf8_line(line) if encoding == "gb18030" else None for line in lines]
+        if any(line is not None for line in utf8):  # exports of both kinds in one file
+            shown = f"{encoding}+utf-8"
+        text = "\n".join(
+            line.decode(encoding, errors="replace") if known is None else known
+            for line, known in zip(lines, utf8, strict=True)
+        )
     return _decoded(text, shown or encoding, text.count(REPLACEMENT))
 
 
 def _decoded(text: str, encoding: str, replaced: int) -> Decoded:
     return Decoded(text.encode(errors="replace"), encoding, replaced)
+
+
+def _utf8_line(line: bytes) -> str | None:
+    """The line, if it is UTF-8 beyond doubt: such bytes would be three rare characters of GB18030 in a row."""
+    if not _UTF8_CHINESE.search(line):
+        return None
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

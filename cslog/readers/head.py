@@ -7,13 +7,15 @@ import io
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cslog import limits
 from cslog.errors import ReadError
-from cslog.readers import decode
+from cslog.readers import decode, vetting
 
 if TYPE_CHECKING:
     import fastexcel
+    import polars as pl
 
 HEAD_BYTES = 64 * 1024
 
@@ -56,7 +58,9 @@ class Head:
             data[:4] == b"RIFF" and data[8:12] == b"WEBP"
         ):
             return "picture"
-        if b"\x00" in data[:HEAD_BYTES] and not decode.looks_utf16(data[:HEAD_BYTES]):
+        head = data[:HEAD_BYTES]
+        # A few NULs are what a crash of a client leaves in a text; a binary file is full of them.
+        if head.count(0) > len(head) // 100 and not decode.looks_utf16(head):
             return "binary"
         return "text"
 
@@ -82,6 +86,21 @@ class Head:
         """Lines of ``text`` without their ends."""
         return [line.rstrip("\r") for line in self.text.split("\n")]
 
+    def overlong_line(self) -> int | None:
+        """The number of the first line of a text beyond limits.LINE_BYTES; None when there is none.
+
+        Looks at a few bytes of every stretch of that length only.
+        """
+        data, most, start = self.data, limits.LINE_BYTES, 0
+        if self.container != "text":
+            return None
+        while len(data) - start > most:
+            end = max(data.rfind(b"\n", start, start + most), data.rfind(b"\r", start, start + most))
+            if end < 0:
+                return data.count(b"\n", 0, start) + 1
+            start = end + 1
+        return None
+
     @cached_property
     def table_header(self) -> list[str]:
         """Cells of the first non-blank line of a delimited text file (comma, tab or semicolon)."""
@@ -99,26 +118,49 @@ class Head:
         """The opened workbook. Raises ReadError when it is damaged or locked with a password."""
         import fastexcel
 
+        vetting.vet(self.path, self.data)
         try:
             return fastexcel.read_excel(self.data)
-        except fastexcel.FastExcelError as error:
-            raise ReadError(
-                f"{self.path}: the workbook cannot be opened", "save it again as .xlsx without a password"
-            ) from error
+        except BaseException as error:
+            raise _unreadable(error, f"{self.path}: the workbook cannot be opened") from error
+
+    def sheet(self, name: str, **options: Any) -> pl.DataFrame:
+        """One sheet of the workbook as fastexcel's ``options`` say. Raises ReadError when it is damaged."""
+        book = self.workbook
+        try:
+            frame: pl.DataFrame = book.load_sheet(name, header_row=None, **options).to_polars()
+        except BaseException as error:
+            raise _unreadable(error, f"{self.path}: a sheet cannot be read") from error
+        return frame
+
+    @property
+    def sheets(self) -> dict[str, list[str]]:
+        """Header cells of every sheet of a workbook; empty when it cannot be read."""
+        return self._sheets[0]
+
+    @property
+    def workbook_error(self) -> ReadError | None:
+        """Why a workbook cannot be read; None when it can, or for other containers."""
+        return self._sheets[1]
 
     @cached_property
-    def sheets(self) -> dict[str, list[str]]:
-        """Header cells of every sheet of a workbook; empty when it cannot be opened."""
+    def _sheets(self) -> tuple[dict[str, list[str]], ReadError | None]:
+        headers: dict[str, list[str]] = {}
         if self.container != "workbook":
-            return {}
+            return headers, None
         try:
-            book = self.workbook
-        except ReadError:
-            return {}
-        headers = {}
-        for name in book.sheet_names:
-            rows = book.load_sheet(name, header_row=None, n_rows=1, dtypes="string").to_polars()
-            headers[name] = (
-                [str(cell) if cell is not None else "" for cell in rows.row(0)] if rows.height else []
-            )
-        return headers
+            for name in self.workbook.sheet_names:
+                rows = self.sheet(name, n_rows=1, dtypes="string")
+                headers[name] = (
+                    [str(cell) if cell is not None else "" for cell in rows.row(0)] if rows.height else []
+                )
+        except ReadError as error:
+            return {}, error
+        return headers, None
+
+
+def _unreadable(error: BaseException, problem: str) -> BaseException:
+    """ReadError for whatever a damaged workbook makes fastexcel raise, a panic of its Rust among it."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return error
+    return ReadError(problem, "save it again as .xlsx without a password")

@@ -219,7 +219,7 @@ def _sent_at(rows: pl.DataFrame, head: Head, time: Time) -> pl.Series:
         return instants.wall_seconds(written, time.zone)
     if time.format in ("epoch_s", "epoch_ms"):
         unit = 1 if time.format == "epoch_s" else 1000
-        seconds = written.str.extract(r"^\s*(\d{9,14})(?:\.\d*)?\s*$", 1).cast(pl.Int64) // unit
+        seconds = written.str.extract(r"^\s*([0-9]{9,14})(?:\.[0-9]*)?\s*$", 1).cast(pl.Int64) // unit
         return instants.plausible(instants.in_shanghai(pl.from_epoch(seconds, "s"), "UTC"))
     return _formatted(written, time)
 
@@ -254,7 +254,7 @@ def _formatted(written: pl.Series, time: Time) -> pl.Series:
         try:
             moments = written.str.to_datetime(time.format, strict=False)
             result = instants.in_shanghai(moments, time.zone)
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             pass  # a directive that only Python knows
     left = result.is_null()
     rest = instants.each(written.filter(left), seconds)

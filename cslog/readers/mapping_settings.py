@@ -5,6 +5,7 @@ Every mistake is a UsageError that names the file and the key.
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import re
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Literal, NoReturn
 import msgspec
 
 from cslog.clock import ZONE_NAME, zone
-from cslog.errors import UsageError
+from cslog.errors import UsageError, one_line
 
 _YEAR_DIRECTIVES = re.compile("%[YyGcxDF]")
 _DAY_DIRECTIVES = re.compile("%[djmbBaAUWuwV]")
@@ -103,20 +104,20 @@ def load(path: str | Path) -> TableSettings | LinesSettings:
         raise UsageError(f"{path}: {error.strerror}", "give the mapping by --mapping FILE.toml") from error
     try:
         settings = msgspec.toml.decode(content, type=TableSettings | LinesSettings)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}", _HINT) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(one_line(f"{path}: {error}"), _HINT) from error
     _check(str(path), settings)
     return settings
 
 
 def _check(path: str, settings: TableSettings | LinesSettings) -> None:
     def wrong(key: str, problem: str) -> NoReturn:
-        raise UsageError(f"{path}: {key}: {problem}", _HINT)
+        raise UsageError(one_line(f"{path}: {key}: {problem}"), _HINT)
 
     def compiled(key: str, pattern: str | None) -> re.Pattern[str] | None:
         try:
             return re.compile(pattern) if pattern is not None else None
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             wrong(key, f"is no regular expression ({error})")
 
     role, time = settings.role, settings.time
@@ -140,9 +141,13 @@ def _check(path: str, settings: TableSettings | LinesSettings) -> None:
         if key != "format" or value not in ("iso", "epoch_s", "epoch_ms"):
             _check_format(f"time.{key}", value, wrong)
 
+    if settings.encoding is not None and not _is_encoding(settings.encoding):
+        wrong("encoding", "is no encoding of texts; write it like utf-8 or gb18030")
     if isinstance(settings, TableSettings):
-        if settings.delimiter is not None and len(settings.delimiter) != 1:
-            wrong("delimiter", "is one character")
+        if settings.delimiter is not None and (
+            len(settings.delimiter) != 1 or settings.delimiter in '"\r\n\0 '
+        ):
+            wrong("delimiter", "is one character, and no quote, blank or line end")
         if time.date_pattern is not None:
             wrong("time.date_pattern", 'belongs to format = "lines"; a table has columns.date')
         have = {name for name in ("buyer", "session", "date") if getattr(settings.columns, name)}
@@ -159,6 +164,23 @@ def _check(path: str, settings: TableSettings | LinesSettings) -> None:
         wrong("time.format", "has a day but no year, so no date can be told")
     if time.without_date and not ("date" in have or time.date_pattern or time.file_date):
         wrong("time.format", "has no date; give columns.date, date_pattern or file_date")
+
+
+def _is_encoding(name: str) -> bool:
+    """Whether bytes can be decoded by it into text that can be kept: rot13, hex and escapes are no encodings."""
+    try:
+        b"a".decode(name)
+    except (LookupError, ValueError, AssertionError):  # UTF-16 with an odd byte is a ValueError
+        return _codec(name) in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+    return not re.search("escape|utf-7|idna|punycode", _codec(name))
+
+
+def _codec(name: str) -> str:
+    """The name by which Python knows an encoding, empty for none."""
+    try:
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return ""
 
 
 def _check_pattern(settings: LinesSettings, compiled: _Compile, wrong: _Complain) -> set[str]:
@@ -180,7 +202,7 @@ def _check_format(key: str, value: str, wrong: _Complain) -> None:
     sample = datetime.datetime(2024, 3, 28, 13, 5, 7, tzinfo=datetime.UTC)
     try:
         datetime.datetime.strptime(sample.strftime(value), value)
-    except ValueError:
+    except (ValueError, re.error, LookupError):  # re.error: a directive that stands there twice
         wrong(key, f"{value} is no strptime format; besides there are iso, epoch_s and epoch_ms")
     if "%" not in value:
         wrong(key, f"{value} is unknown; it is a strptime format, iso, epoch_s or epoch_ms")

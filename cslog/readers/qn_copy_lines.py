@@ -74,7 +74,9 @@ def header_of(line: str) -> Header | None:
     line = line.strip()
     if line[-1:].isdigit() and line[-3:-2] == ":":
         return _header_ending_in_time(line)
-    if ("(2" in line or "（2" in line) and (match := _PARENTHESISED.fullmatch(line)):
+    if ("(2" in line or "（2" in line or "(1" in line or "（1" in line) and (
+        match := _PARENTHESISED.fullmatch(line)
+    ):
         name = match[1].strip()
         if is_name(name):
             return Header(name, None, match[2], match[3], match[4])

@@ -51,6 +51,8 @@ def never(head: Head) -> ReadError | None:
     if head.container in _CONTAINERS:
         what, hint = _CONTAINERS[head.container]
         return ReadError(f"{head.path}: is {what}", hint)
+    if head.workbook_error is not None:
+        return head.workbook_error
     opening = "\n".join(head.lines[:12])
     if "快捷短语导出文档" in opening:
         return ReadError(f"{head.path}: holds quick phrases (快捷短语导出), no chats", _AS_TXT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from cslog import limits
 from cslog.errors import ReadError, UsageError
 from cslog.readers import refusals
 from cslog.readers.base import Reader
@@ -57,10 +58,20 @@ def reader_by_id(reader_id: str) -> Reader:
 
 
 def identify(head: Head, readers: list[Reader]) -> Reader:
-    """The one reader of the file. Raises ReadError when it is refused, unknown or ambiguous.
+    """The one reader of the file. Raises ReadError when it is refused, unknown, ambiguous, or too large to read.
 
     A single reader in ``readers`` was chosen by the user; then nothing but its own sign counts.
     """
+    found = _identified(head, readers)
+    if (line := head.overlong_line()) is not None:
+        raise ReadError(
+            f"{head.path}, line {line}: is longer than {limits.shown(limits.LINE_BYTES)}, which no message is",
+            "export it again, or take the line out",
+        )
+    return found
+
+
+def _identified(head: Head, readers: list[Reader]) -> Reader:
     if len(readers) == 1:
         if readers[0].identify(head):
             return readers[0]

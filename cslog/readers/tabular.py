@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from cslog import schema
+from cslog import limits, schema
 from cslog.errors import ReadError
 from cslog.readers.decode import Decoded, decode
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cslog.readers.head import Head
 
 LINE = "#line"
-"""Column of the 1-based line (text: where the record starts) or row (workbook); no header can be named so."""
+"""Column of the 1-based line (text: where the record starts) or row (workbook); header_keys gives it to no header."""
 
 BLANKS = " \t\r\n\x03\x0b\x0c\u00a0\u2002\u2003\u2009\u200b\u200e\u200f\u3000\ufeff"
 
@@ -32,6 +32,7 @@ LARGEST_EXACT = 2**53  # a double holds all whole numbers up to here, and a work
 
 _DELIMITERS = ",\t;"
 _LONGEST_RECORD = 2_000  # lines; a quote that is still open after so many was never meant to be one
+_IN_VAIN = 20  # times the lines of a file that may be read again behind stray quotes
 _SCIENTIFIC = r"^\d(?:\.\d+)?[Ee]\+\d\d$"  # as Excel writes it; 1e5 can be a nick
 
 
@@ -58,9 +59,15 @@ def header_key(title: str) -> str:
 def header_keys(titles: list[str]) -> list[str]:
     """Unique column names for a header row; nameless and repeated headers get names nobody asks for."""
     keys: list[str] = []
+    taken = {LINE}
     for position, title in enumerate(titles):
         key = header_key(title)
-        keys.append(key if key and key not in keys else f"#{position}{key}")
+        if not key or key in taken:
+            key = f"#{position}{key}"
+        while key in taken:
+            key = f"#{key}"
+        taken.add(key)
+        keys.append(key)
     return keys
 
 
@@ -88,7 +95,14 @@ def text_table(decoded: Decoded, delimiter: str | None = None) -> Table | None:
     if start is None:
         return None
     delimiter = delimiter or max(_DELIMITERS, key=lines[start].count)
-    titles = next(csv.reader([lines[start]], delimiter=delimiter))
+    try:
+        titles = next(csv.reader([lines[start]], delimiter=delimiter))
+    except csv.Error as error:
+        raise ReadError("the header of the table cannot be read", "see `cslog readers`") from error
+    if len(titles) > limits.COLUMNS:
+        raise ReadError(
+            f"the table has {len(titles):,} columns, more than {limits.COLUMNS:,}", "see `cslog readers`"
+        )
     while titles and not titles[-1].strip(BLANKS):
         titles.pop()
     width = len(titles)
@@ -118,9 +132,10 @@ def text_table(decoded: Decoded, delimiter: str | None = None) -> Table | None:
 class _Feed:
     """Lines for a csv reader; notices when a record runs off the end or over too many lines."""
 
-    def __init__(self, lines: list[str], start: int) -> None:
+    def __init__(self, lines: list[str], start: int, longest: int) -> None:
         self.lines = lines
         self.next = self.record = start
+        self.longest = longest
         self.ended = False
 
     def __iter__(self) -> _Feed:
@@ -130,7 +145,7 @@ class _Feed:
         if self.next >= len(self.lines):
             self.ended = True
             raise StopIteration
-        if self.next - self.record > _LONGEST_RECORD:
+        if self.next - self.record > self.longest:
             raise csv.Error("record too long")
         self.next += 1
         return self.lines[self.next - 1] + "\n"
@@ -140,8 +155,12 @@ def _records(
     lines: list[str], start: int, delimiter: str, width: int
 ) -> Iterator[tuple[int, list[str], bool]]:
     # Each record with the 1-based number of its first line, and whether it fits the header.
+    spent = 0  # lines read in vain
     while start < len(lines):
-        feed = _Feed(lines, start)
+        # A file whose every line opens a quote must not be read two thousand times over.
+        feed = _Feed(
+            lines, start, _LONGEST_RECORD if spent < _IN_VAIN * (len(lines) + _LONGEST_RECORD) else 0
+        )
         reader = csv.reader(feed, delimiter=delimiter)
         while True:
             first = feed.record = feed.next
@@ -161,6 +180,7 @@ def _records(
             elif lines[first].strip(BLANKS):
                 # Several lines in one record and not a row: a stray quote swallowed its neighbours.
                 yield first + 1, lines[first].split(delimiter), False
+                spent += feed.next - first
                 start = first + 1
                 break
 
@@ -199,15 +219,8 @@ def sheet_table(head: Head, sheet: str) -> Table | None:
 
 
 def _load(head: Head, sheet: str, dtype: Literal["string", "boolean"]) -> pl.DataFrame:
-    import fastexcel
-
-    try:
-        # skip_rows=0 keeps blank rows at the top, which would shift the row numbers.
-        loaded = head.workbook.load_sheet(sheet, header_row=None, skip_rows=0, dtypes=dtype)
-    except fastexcel.FastExcelError as error:
-        raise ReadError(f"{head.path}: a sheet cannot be read", "save the workbook again as .xlsx") from error
-    frame: pl.DataFrame = loaded.to_polars()
-    return frame
+    # skip_rows=0 keeps blank rows at the top, which would shift the row numbers.
+    return head.sheet(sheet, skip_rows=0, dtypes=dtype)
 
 
 def refuse_damaged_numbers(head: Head, table: Table, column: str) -> None:
@@ -218,7 +231,7 @@ def refuse_damaged_numbers(head: Head, table: Table, column: str) -> None:
     """
     values = table.frame.select(pl.col(LINE), cleaned(column).alias("value")).drop_nulls()
     damaged = values.filter(pl.col("value").str.contains(_SCIENTIFIC))
-    long = values.filter(pl.col("value").str.contains(r"^\d{16,}$"))
+    long = values.filter(pl.col("value").str.contains(r"^[0-9]{16,300}$"))  # a double has 308 at most
     rounded = long.filter(pl.col("value").str.slice(15).str.contains(r"^0{2,}$"))
     if damaged.is_empty() and rounded.height == long.height > 2:
         damaged = rounded
@@ -231,7 +244,8 @@ def refuse_damaged_numbers(head: Head, table: Table, column: str) -> None:
             numeric = _load(head, table.sheet, "boolean").to_series(position)
             damaged = values.filter(pl.col(LINE).is_in([line for line in suspects if numeric[line - 1]]))
     if damaged.height:
-        title = table.titles[table.frame.columns.index(column) - 1].strip(BLANKS)
+        # What stands in brackets behind the name of a column may be anything.
+        title = re.split(r"[(（]", table.titles[table.frame.columns.index(column) - 1])[0].strip(BLANKS)
         raise ReadError(
             f"{head.path}, line {damaged[LINE][0]}: Excel has rounded the numbers in column {title}",
             "export the file again and do not save it with Excel, or set the column to text first",

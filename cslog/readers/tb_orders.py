@@ -155,7 +155,7 @@ def _orders(head: Head, table: Table, rejects: list[tuple[int, str, str]]) -> pl
         amount_cents=_cents(written["amount"]),
         post_fee_cents=_cents(written["post_fee"]),
         refund_cents=_cents(written["refund"]),
-        items=pl.col("items").str.extract(r"^(\d{1,9})(?:\.0+)?$", 1).cast(pl.Int64),
+        items=pl.col("items").str.extract(r"^([0-9]{1,9})(?:\.0+)?$", 1).cast(pl.Int64),
         rank=_state(plain_state),
     )
     reason = (

@@ -44,10 +44,13 @@ def lines_of(head: Head) -> tuple[Decoded, list[str]]:
 
 @lru_cache(maxsize=1 << 14)
 def day_number(date: str) -> int | None:
-    """Days since 1970-01-01 of ``YYYY-M-D``, padded or not; None for a day that does not exist."""
+    """Days since 1970-01-01 of ``YYYY-M-D``, padded or not; None for a day that does not exist, or is not of
+    2000 to 2099: broken clocks write 1970, and no chat is from there (as in readers.instants).
+    """
     try:
         year, month, day = date.split("-")
-        return datetime.date(int(year), int(month), int(day)).toordinal() - _EPOCH
+        found = datetime.date(int(year), int(month), int(day))
+        return found.toordinal() - _EPOCH if 2000 <= found.year < 2100 else None
     except ValueError:
         return None
 

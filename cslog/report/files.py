@@ -12,6 +12,8 @@ import msgspec
 import polars as pl
 import xlsxwriter
 
+from cslog.errors import UsageError
+from cslog.report import formulas
 from cslog.report.sheet import INSTANTS, Column, Language, Sheet, moment, plain_value, records
 
 _FORMATS = {
@@ -23,7 +25,6 @@ _FORMATS = {
 }
 _WIDEST = 60  # characters; what is longer is wrapped
 _MOST_FROZEN = 4
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_json(sheet: Sheet) -> bytes:
@@ -51,9 +52,9 @@ def _csv_cell(value: Any, column: Column) -> Any:
     if column.unit in INSTANTS:
         return moment(value).isoformat(sep=" ")
     if isinstance(value, list):
-        return " ".join(map(str, value))
-    if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
-        return "'" + value  # a nick must not become a formula in Excel
+        value = " ".join(map(str, value))
+    if isinstance(value, str):
+        return formulas.csv_text(value)
     return plain_value(value, column.unit)
 
 
@@ -75,8 +76,17 @@ def to_parquet(sheet: Sheet) -> bytes:
 
 
 def to_xlsx(sheets: Sheet | Sequence[Sheet], language: Language) -> bytes:
-    """A page per sheet with frozen headings and filters, and a last one that says what they were computed from."""
+    """A page per sheet with frozen headings and filters, and a last one that says what they were computed from.
+
+    Raises UsageError for more rows than Excel has.
+    """
     given = (sheets,) if isinstance(sheets, Sheet) else sheets
+    for sheet in given:
+        if sheet.rows.height >= formulas.EXCEL_ROWS:
+            raise UsageError(
+                f"{sheet.rows.height:,} rows are more than a sheet of Excel has",
+                "write .csv or .parquet, or ask for a shorter period",
+            )
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(
         buffer,
@@ -93,6 +103,11 @@ def to_xlsx(sheets: Sheet | Sequence[Sheet], language: Language) -> bytes:
     }
     plain = book.add_format({"valign": "top"})
     wrapped = book.add_format({"valign": "top", "text_wrap": True})
+    # As if typed with an apostrophe in front: a text stays one also when its cell is edited.
+    quoted = {
+        wraps: book.add_format({"valign": "top", "text_wrap": wraps, "quote_prefix": True})
+        for wraps in (False, True)
+    }
     for sheet in given:
         page = book.add_worksheet(sheet.page(language)[:31])
         page.freeze_panes(1, _frozen(sheet))
@@ -107,6 +122,10 @@ def to_xlsx(sheets: Sheet | Sequence[Sheet], language: Language) -> bytes:
         ]
         for number, row in enumerate(data.iter_rows(), start=1):
             for position, (value, column, style) in enumerate(zip(row, sheet.columns, styles, strict=True)):
+                if isinstance(value, list):
+                    value = " ".join(map(str, value))
+                if isinstance(value, str) and formulas.is_formula(value):
+                    style = quoted[style is wrapped]
                 _write_cell(page, number, position, value, column, style)
         page.autofilter(0, 0, max(data.height, 1), len(sheet.columns) - 1)
     _write_about(book, given, language, wrapped)
@@ -157,10 +176,8 @@ def _write_cell(page: Any, row: int, position: int, value: Any, column: Column, 
         return
     if column.unit in INSTANTS:
         page.write_datetime(row, position, moment(value), cell_format)
-    elif isinstance(value, list):
-        page.write_string(row, position, " ".join(map(str, value)), cell_format)
     elif isinstance(value, str):
-        page.write_string(row, position, value, cell_format)
+        page.write_string(row, position, formulas.excel_text(value), cell_format)
     elif isinstance(value, bool):
         page.write_boolean(row, position, value, cell_format)
     else:

@@ -35,7 +35,7 @@ _SINGLE = np.frombuffer("单聊".encode(), np.uint8)
 _GROUP = np.frombuffer("群聊".encode(), np.uint8)
 _TAOBAO = np.frombuffer(b"cntaobao", np.uint8)
 _ALICHN = np.frombuffer(b"cnalichn", np.uint8)
-_TAIL_FORM = np.frombuffer(b"2000-00-00 00:00:00", np.uint8)  # 0 stands for any digit
+_TAIL_FORM = np.frombuffer(b"0000-00-00 00:00:00", np.uint8)  # 0 stands for any digit
 _VIEW_SHIFT = 30
 
 
@@ -230,7 +230,7 @@ def _speaks(text, size, place, start, end):  # type: ignore[no-untyped-def]
 
 @njit
 def _stamp(text, place, end):  # type: ignore[no-untyped-def]
-    """Whether a date and a time in digits (``2000-00-00 00:00:00``) stand at ``place``."""
+    """Whether a date and a time in digits (``0000-00-00 00:00:00``) stand at ``place``."""
     if end - place < _TAIL_FORM.size:
         return False
     for i in range(_TAIL_FORM.size):
@@ -273,6 +273,8 @@ def _instant(text, stamp):  # type: ignore[no-untyped-def]
     year, month, day = _number(text, stamp, 4), _number(text, stamp + 5, 2), _number(text, stamp + 8, 2)
     hour, minute = _number(text, stamp + 11, 2), _number(text, stamp + 14, 2)
     second = _number(text, stamp + 17, 2)
+    if year < 2000 or year > 2099:  # a broken clock writes 1970, and no chat is from there
+        return -1
     if month < 1 or month > 12 or day < 1 or hour > 23 or minute > 59 or second > 59:
         return -1
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,6 +145,16 @@ def test_the_scan_reads_what_the_plain_loop_reads(content, end, encoding, breaks
     assert outcome(QnTxt().read, head, options) == outcome(plain_qn_txt.read, head, options)
 
 
+def is_surely_utf8(line: bytes) -> bool:
+    """Two Chinese characters of UTF-8 one behind the other in a line of nothing else than UTF-8."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        return False
+    chinese = ["\u3000" <= character <= "\u9fff" or "\uf000" <= character <= "\uffff" for character in text]
+    return any(first and second for first, second in itertools.pairwise(chinese))
+
+
 def plainly_decoded(data: bytes) -> tuple[str, str, int]:
     """UTF-8, GB18030 and between them by Python's codecs alone."""
     try:
@@ -153,9 +165,16 @@ def plainly_decoded(data: bytes) -> tuple[str, str, int]:
     broken = text.count("\ufffd")
     if broken * 20 <= sum(character > "\x7f" for character in text):
         return text, "utf-8", broken
-    lines = [line.decode("gb18030", errors="replace") for line in data.split(b"\n")]
+    try:
+        data.decode("gb18030")
+        mixed = set()
+    except UnicodeDecodeError:
+        mixed = {line for line in data.split(b"\n") if is_surely_utf8(line)}
+    lines = [
+        line.decode("utf-8" if line in mixed else "gb18030", errors="replace") for line in data.split(b"\n")
+    ]
     text = "\n".join(lines)
-    return text, "gb18030", text.count("\ufffd")
+    return text, "gb18030+utf-8" if mixed else "gb18030", text.count("\ufffd")
 
 
 PIECES = st.sampled_from(
