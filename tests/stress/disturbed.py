@@ -1,0 +1,190 @@
+"""A store that is disturbed: writers killed at random instants, and many processes at once. Nothing may be lost, and
+at the end every figure must be what an undisturbed store gives.
+
+    PYTHONPATH=.:tests .venv/bin/python tests/stress/disturbed.py --kills 200 --races 5 --seed 1
+
+Prints what it did; exit status 1 when a check failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from cslog import answer, freeze, frozen, ingest, kpi, profile
+from cslog.clock import Period
+from cslog.config import Config
+from cslog.frozen import Scope
+from cslog.store import Store
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_logs"
+NOVEMBER = Period.of(month="2024-11")
+SCOPE = Scope("2024-11", "chitu", "order_first")
+
+# Children are forked from a server that has imported everything and started no thread: real processes, fast.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.store"])
+
+
+def take_in(folder: str, files: tuple[str, ...]) -> None:
+    report = ingest.ingest([str(SAMPLES / name) for name in files], Store(Path(folder)), Config())
+    assert not [file.error for file in report.files if file.error], report
+
+
+def compact(folder: str) -> None:
+    Store(Path(folder)).compact()
+
+
+def close(folder: str) -> None:
+    freeze.freeze(SCOPE, Store(Path(folder)), Config())
+
+
+def look(folder: str, seconds: float) -> None:
+    """Report again and again: every answer is of one version, and one that was asked again is the same."""
+    store, seen = Store(Path(folder)), {}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        version = store.snapshot().store_version
+        rows = figures(store, version)
+        assert seen.setdefault(version, rows) == rows
+
+
+def figures(store: Store, version: int | None = None) -> list[dict]:
+    question = answer.Question(NOVEMBER, by=("agent", "day"), version=version)
+    return kpi.report(question, store, profile.load("chitu"), Config()).frame.to_dicts()
+
+
+STEPS: tuple[tuple[Callable[..., None], tuple], ...] = (
+    (take_in, (("qn-txt/小美_20241101-20241120.txt", "tb-orders/ExportOrderList202411200930.csv"),)),
+    (take_in, (("qn-txt", "message-table"),)),
+    (compact, ()),
+    (take_in, (("tb-orders", "qn-copy", "qn-txt/小美_20241115-20241206.txt"),)),
+    (close, ()),
+    (compact, ()),
+)
+"""What a store goes through; the second and fourth overlap with what came before."""
+
+
+@dataclass
+class Count:
+    """What happened."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    too_late: int = 0
+    races: int = 0
+    processes: int = 0
+
+
+def undisturbed(folder: Path) -> list[dict]:
+    """The figures when nothing happens."""
+    for step, arguments in STEPS:
+        step(str(folder), *arguments)
+    return figures(Store(folder))
+
+
+def killed(step: Callable[..., None], folder: Path, arguments: tuple, after: float) -> bool:
+    """Whether the step was still at work when it was killed."""
+    process = PROCESSES.Process(target=step, args=(str(folder), *arguments))
+    process.start()
+    process.join(after)
+    alive = process.is_alive()
+    process.kill()
+    process.join()
+    return alive
+
+
+def finished(step: Callable[..., None], folder: Path, arguments: tuple) -> None:
+    process = PROCESSES.Process(target=step, args=(str(folder), *arguments))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0, f"{step.__name__} ended with {process.exitcode}"
+
+
+def life(folder: Path, expected: list[dict], chance: random.Random, count: Count, kills: int) -> None:
+    """One store's life; every step is killed once or twice and then done again."""
+    store, known = Store(folder), 0
+    for step, arguments in STEPS:
+        for _ in range(chance.choice((1, 1, 2))):
+            if sum(count.kills.values()) >= kills:
+                break
+            if killed(
+                step, folder, arguments, chance.choice((0.02, 0.1, 0.3, 0.6)) * chance.uniform(0.2, 1.8)
+            ):
+                count.kills[step.__name__] += 1
+            else:
+                count.too_late += 1
+            if store.exists:
+                snapshot = store.snapshot()
+                assert snapshot.store_version >= known, "a version is gone"
+                known = snapshot.store_version
+                figures(store)
+        finished(step, folder, arguments)
+    assert figures(store) == expected
+    assert len(frozen.freezes(store)) == 1
+    assert frozen.freezes(store)[0].parts["agent",].frame.height > 0
+
+
+def race(folder: Path, expected: list[dict], chance: random.Random, count: Count, at_once: int = 8) -> None:
+    """Overlapping ingests at once, while others report and one compacts; then once more whatever was left."""
+    names = sorted(
+        str(path.relative_to(SAMPLES)) for path in SAMPLES.glob("*/*.[ct]*") if "golden" not in path.name
+    )
+    take_in(str(folder), (names[0],))
+    work: list[tuple[Callable[..., None], tuple]] = [
+        (take_in, (tuple(chance.sample(names, chance.randint(2, len(names)))),)) for _ in range(at_once)
+    ]
+    work += [(look, (2.0,)), (look, (2.0,)), (compact, ()), (compact, ())]
+    chance.shuffle(work)
+    running = [PROCESSES.Process(target=step, args=(str(folder), *arguments)) for step, arguments in work]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(300)
+        assert process.exitcode == 0, f"a process of the race ended with {process.exitcode}"
+    count.races += 1
+    count.processes += len(running)
+    take_in(str(folder), tuple(names))
+    store = Store(folder)
+    assert figures(store) == expected
+    store.compact()
+    assert figures(store) == expected
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--races", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    chance, count = random.Random(chosen.seed), Count()
+    with tempfile.TemporaryDirectory(prefix="cslog-disturbed-") as name:
+        base = Path(name)
+        expected = undisturbed(base / "calm")
+        lives = 0
+        while sum(count.kills.values()) < chosen.kills:
+            life(base / "store", expected, chance, count, chosen.kills)
+            shutil.rmtree(base / "store")
+            lives += 1
+        for number in range(chosen.races):
+            race(base / f"race{number}", expected, chance, count)
+    sys.stdout.write(
+        f"{sum(count.kills.values())} kills survived in {lives} stores ({dict(count.kills)}; {count.too_late} came too late), "
+        f"{count.races} races of {count.processes} processes: nothing lost, every figure as undisturbed\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
