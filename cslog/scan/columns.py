@@ -10,10 +10,10 @@ _STEP = 1 << 30  # what cslog.scan.chat_blocks._view divides places by
 
 
 def viewed(views: np.ndarray, text: bytearray) -> pl.Series:
-    """The Arrow string views (rows, 4) into ``text`` as strings, without a copy; ``text`` must not change any more."""
+    """The Arrow string views of cslog.scan.chat_blocks into ``text`` as strings, without a copy; ``text`` must not change any more."""
     whole = memoryview(text)
     buffers = [pa.py_buffer(whole[begin : begin + 2 * _STEP - 1]) for begin in range(0, len(text), _STEP)]
-    array = pa.Array.from_buffers(pa.string_view(), len(views), [None, pa.py_buffer(views), *buffers])
+    array = pa.Array.from_buffers(pa.string_view(), len(views) // 2, [None, pa.py_buffer(views), *buffers])
     return pl.Series(array, dtype=pl.String)
 
 

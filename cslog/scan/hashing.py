@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from cslog.scan.words import folded_product, word_at
+from cslog.scan.words import folded_product, pointer, word_at
 
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
@@ -32,7 +32,7 @@ _SECRET = np.frombuffer(
 
 @njit
 def _key(place):  # type: ignore[no-untyped-def]
-    return word_at(_SECRET, place)
+    return word_at(pointer(_SECRET), place)
 
 
 @njit
@@ -141,15 +141,16 @@ def _long(data, start, size, lanes):  # type: ignore[no-untyped-def]
 def xxh3(data, offsets):  # type: ignore[no-untyped-def]
     """Hashes (int64) of the rows; row i are the bytes of ``data`` from ``offsets[i]`` to ``offsets[i + 1]``."""
     hashes = np.empty(offsets.size - 1, np.int64)
-    lanes = np.empty(8, np.uint64)
+    scratch = np.empty(8, np.uint64)
+    text, lanes = pointer(data), pointer(scratch)
     for row in range(hashes.size):
         start = offsets[row]
         size = offsets[row + 1] - start
         if size <= 16:
-            value = _up_to_16(data, start, size)
+            value = _up_to_16(text, start, size)
         elif size <= 240:
-            value = _up_to_240(data, start, size)
+            value = _up_to_240(text, start, size)
         else:
-            value = _long(data, start, size, lanes)
+            value = _long(text, start, size, lanes)
         hashes[row] = np.int64(value)
     return hashes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from cslog.scan.words import word_at
+from cslog.scan.words import pointer, word_at
 
 VISIBLE, KEPT = 1, 2
 """Marks of a character in a table by code point: not white space; part of what is compared."""
@@ -60,9 +60,9 @@ def words(data, places, table):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _first_word(data, start, end):  # type: ignore[no-untyped-def]
+def _first_word(data, size, start, end):  # type: ignore[no-untyped-def]
     """The first eight bytes of a row, zero behind its end."""
-    if start + 8 <= data.size:
+    if start + 8 <= size:
         word = word_at(data, start)
         return (
             word
@@ -78,6 +78,7 @@ def _first_word(data, start, end):  # type: ignore[no-untyped-def]
 @njit([(_BYTES, _I64, _U64, _U64, _U64, _U64)], cache=True, nogil=True)
 def that_look_like(data, places, openings, opening_masks, closings, closing_masks):  # type: ignore[no-untyped-def]
     """Whether each row begins or ends with white space in ASCII or with one of the words (see ``packed``)."""
+    text = pointer(data)
     found = np.zeros(places.size - 1, np.bool_)
     for row in range(found.size):
         start, end = places[row], places[row + 1]
@@ -86,13 +87,13 @@ def that_look_like(data, places, openings, opening_masks, closings, closing_mask
         if data[start] <= 0x20 or data[end - 1] <= 0x20:
             found[row] = True
             continue
-        first = _first_word(data, start, end)
+        first = _first_word(text, data.size, start, end)
         hit = False
         for i in range(openings.size):
             hit |= (first & opening_masks[i]) == openings[i]
         last = np.uint64(0)
         if end >= 8:
-            last = word_at(data, end - 8)
+            last = word_at(text, end - 8)
         else:
             for place in range(end):
                 last |= np.uint64(data[place]) << np.uint64(8 * (8 - end + place))
