@@ -53,6 +53,23 @@ def distinct(keys):  # type: ignore[no-untyped-def]
     return codes, first[:count].copy()
 
 
+NONE, SEVERAL = -1, -2
+
+
+@njit([(_I32, _I32)], cache=True, nogil=True)
+def only_one(groups, values):  # type: ignore[no-untyped-def]
+    """Per group the only value from 0 on that its rows have, NONE or SEVERAL (int32)."""
+    count = 0
+    for group in groups:
+        count = max(count, group + 1)
+    found = np.full(count, NONE, np.int32)
+    for row in range(groups.size):
+        value, other = values[row], found[groups[row]]
+        if value >= 0 and value != other:
+            found[groups[row]] = value if other == NONE else SEVERAL
+    return found
+
+
 @njit([(_I64, _I64, _I64)], cache=True, nogil=True)
 def equal_before(one, two, three):  # type: ignore[no-untyped-def]
     """Per row, how many rows before it are equal in ``one`` and ``two``, and how many in all three (int32)."""

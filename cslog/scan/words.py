@@ -17,13 +17,24 @@ def pointer(typing_context: Any, array: Any) -> Any:
     """Where the items of ``array`` begin, to be indexed like it.
 
     For functions that are called for every row: numba counts references to arrays that are handed on, and not to
-    pointers. The array must be kept by whoever calls them.
+    pointers. So the array must be an argument of the compiled function or returned by it: one that is only made
+    there is freed when it was named for the last time.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
     return types.CPointer(array.dtype)(array), generate  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def bytes_at(typing_context: Any, address: Any) -> Any:
+    """The pointer to the bytes at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.CPointer(types.uint8)(types.int64), generate  # type: ignore[no-untyped-call]
 
 
 @_intrinsic
