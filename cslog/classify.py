@@ -120,21 +120,33 @@ def kind(text: pl.Expr) -> pl.Expr:
     return pl.coalesce(placeholder, raw, pl.lit(int(Kind.TEXT), pl.Int8))
 
 
-def words(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Of every text the code points that are not white space (kpi-spec 3, 客服字数), and the normalised text of a
-    message's identity (docs/definitions.md 1).
+def keys_and_characters(
+    texts: pl.Series, kinds: np.ndarray, speakers: np.ndarray, names: pl.Series
+) -> tuple[np.ndarray, np.ndarray]:
+    """What identifies each message beside buyer, second and number (int64), and its code points that are not white
+    space (int32, kpi-spec 3 客服字数; 0 unless it is text).
+
+    The first is the hash of the speaker (a row of ``names``, -1 for none), the kind and the normalised text
+    (docs/definitions.md 1), empty unless it is text.
     """
     from cslog.scan import columns
     from cslog.scan import texts as scan
 
-    counts, kept, places = scan.words(*columns.bytes_of(texts), _characters())
-    return pl.Series(counts), columns.strings(kept, places)
+    return scan.message_keys(columns.rows_of(texts), kinds, speakers, columns.rows_of(names), _characters())
 
 
 def comparable(text: pl.Expr, message_kind: pl.Expr) -> pl.Expr:
     """The normalised text of the message's identity; empty unless it is text."""
-    plain = text.map_batches(lambda texts: words(texts)[1], return_dtype=pl.String, is_elementwise=True)
+    plain = text.map_batches(_normalised, return_dtype=pl.String, is_elementwise=True)
     return pl.when(message_kind == int(Kind.TEXT)).then(plain).otherwise(pl.lit(""))
+
+
+def _normalised(texts: pl.Series) -> pl.Series:
+    from cslog.scan import columns
+    from cslog.scan import texts as scan
+
+    rows = columns.rows_of(texts)
+    return columns.strings(*scan.kept(rows.addresses, rows.lengths, _characters()))
 
 
 def worth_a_look(texts: pl.Series) -> np.ndarray:
@@ -144,7 +156,8 @@ def worth_a_look(texts: pl.Series) -> np.ndarray:
     from cslog.scan import columns
     from cslog.scan import texts as scan
 
-    return scan.that_look_like(*columns.bytes_of(texts), *_looks())
+    rows = columns.rows_of(texts)
+    return scan.that_look_like(rows.addresses, rows.lengths, *_looks())
 
 
 @functools.cache
@@ -162,7 +175,7 @@ def _looks() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 @functools.cache
 def _characters() -> np.ndarray:
-    """The table of ``cslog.scan.texts.words``."""
+    """The table of marks of ``cslog.scan.texts``."""
     from cslog.scan import texts as scan
 
     every = "".join(map(chr, range(1 << 16)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -64,9 +63,10 @@ def canonical_messages(
 
     Raises ReadError when the file's shop is unknown.
     """
+    from cslog.scan import rows
+
     assert batch.messages is not None
-    raw = batch.messages
-    file_shop = batch.shop or _shop_among(raw["sender"]) or accounts.shop
+    file_shop = batch.shop or _shop_among(batch.messages["sender"]) or accounts.shop
     if file_shop is None:
         raise ReadError(
             f"{source_file}: the file does not say which shop it is from", "give it by --shop NAME"
@@ -82,43 +82,66 @@ def canonical_messages(
     )
     exporter = names.short(batch.exporter) if batch.exporter else None
 
-    frame = _with_sides(_with_looks(_with_names(raw, names, batch.platform), names))
-    misplaced = frame["side"].is_null()
-    rejects = frame.filter(misplaced).select(
+    raw = (
+        batch.messages
+        if batch.messages["line"].is_sorted()
+        else batch.messages.sort("line", maintain_order=True)
+    )
+    people, looks = _people(raw, names, batch.platform), _looks(raw["text"], names)
+    side = _sides(raw["side"], people, looks)
+    rejects = raw.filter(pl.Series(side == _NOBODY)).select(
         "line",
         pl.lit("sender is neither the buyer nor an account of the shop").alias("reason"),
         "text",
     )
-    if misplaced.any():
-        frame = frame.filter(~misplaced)
-    if not frame["line"].is_sorted():
-        frame = frame.sort("line", maintain_order=True)
-    frame = _with_keys(_with_owner(_with_class(frame), names, exporter))
+    if rejects.height:
+        raw = raw.filter(pl.Series(side != _NOBODY))
+        people, looks = _people(raw, names, batch.platform), _looks(raw["text"], names)
+        side = side[side != _NOBODY]
+
+    own = people.own
+    transfer = (looks.handed >= 0) & ((side == _BUYER) | (side == _SYSTEM))
+    decided = _decisions(people, looks, side, transfer, raw["auto"].to_numpy())
+    message_class = _CLASSES[decided]
+    asked = message_class == int(MessageClass.BUYER)
+    staff = (side == _AGENT) | (side == _ROBOT)
+    agents, agent = _owners(raw, people, names, exporter, side, message_class)
+    message_key, characters = classify.keys_and_characters(
+        looks.text, looks.kind, np.where(staff, people.account, -1), people.accounts
+    )
+    buyer_key, sent_at = people.buyer_key, raw["sent_at"]
+    rank, occurrence = rows.equal_before(buyer_key, sent_at.to_numpy(), message_key)
+    handed = np.where(transfer & ~own, looks.handed, -1)
+    columns = {
+        "month": _months(sent_at),
+        "buyer": _named(people.buyers, people.buyer),
+        "buyer_key": buyer_key,
+        "sent_at": sent_at,
+        "rank": rank,
+        "message_class": message_class,
+        "kind": looks.kind,
+        "agent": _named(agents, agent),
+        # Only a message without a stated agent can ever need the exporter (I3).
+        "exporter": _named(pl.Series([exporter], dtype=pl.String), np.where(asked & (agent < 0), 0, -1)),
+        "transfer_from": _named(looks.handed_from, handed),
+        "transfer_to": _named(looks.handed_to, handed),
+        "characters": characters,
+        "sender": _named(people.senders, people.sender),
+        "text": looks.text,
+        "rule": _named(_RULES, decided),
+        "message_key": message_key,
+        "occurrence": occurrence,
+        "source_line": raw["line"],
+    }
+    constants = {
+        "platform": pl.lit(batch.platform),
+        "shop": pl.lit(shop),
+        "refines": pl.lit(False),
+        "source_file": pl.lit(source_file),
+    }
     return (
-        frame.select(
-            month=_months(frame["sent_at"]),
-            platform=pl.lit(batch.platform),
-            shop=pl.lit(shop),
-            buyer="buyer",
-            buyer_key="buyer_key",
-            sent_at="sent_at",
-            rank="rank",
-            message_class="message_class",
-            kind="kind",
-            agent="agent",
-            # Only a message without a stated agent can ever need the exporter (I3).
-            exporter=pl.when(_undecided()).then(pl.lit(exporter, pl.String)),
-            transfer_from="transfer_from",
-            transfer_to="transfer_to",
-            characters="characters",
-            sender="sender",
-            text="text",
-            rule="rule",
-            message_key="message_key",
-            occurrence="occurrence",
-            refines=pl.lit(False),
-            source_file=pl.lit(source_file),
-            source_line="line",
+        pl.DataFrame(columns).select(
+            constants.get(name, pl.col(name)).alias(name) for name in schema.MESSAGES
         ),
         rejects.select(pl.col(name).cast(dtype) for name, dtype in schema.REJECTS.items()),
     )
@@ -147,7 +170,7 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
     return raw.with_columns(
         month=_months(raw["created_at"]),
         platform=pl.lit(batch.platform),
-        buyer_key=_people(raw, batch.platform),
+        buyer_key=_buyer_keys(raw, batch.platform),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
         content_key=keys.hashes(written.to_series()),
         source_file=pl.lit(source_file),
@@ -198,48 +221,104 @@ def _shop_among(senders: pl.Series) -> str | None:
 
 def _distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
     """A number per row, equal for equal strings, and the strings numbered."""
-    from cslog.scan import columns, hashing, rows
+    from cslog.scan import rows
 
-    hashes = hashing.xxh3(*columns.bytes_of(strings))
+    hashes = keys.hashes(strings).to_numpy()
     if strings.null_count():
         hashes = np.where(strings.is_null().to_numpy(), 0, hashes)
-    codes, first = rows.distinct(hashes)
-    return codes, strings.gather(first)
+    numbers, first = rows.distinct(hashes)
+    return numbers, strings.gather(first)
 
 
-def _with_names(raw: pl.DataFrame, names: _Names, platform: str) -> pl.DataFrame:
-    """Names without the site, and what they tell; a name is looked at once, however often it stands in the file."""
+def _named(names: pl.Series, numbers: np.ndarray) -> pl.Series:
+    """The names with these numbers; null for -1."""
+    nobody = numbers < 0
+    if nobody.all():
+        return pl.repeat(None, len(numbers), dtype=names.dtype, eager=True)
+    if nobody.any():
+        numbers = np.where(nobody, len(names), numbers)
+        names = pl.concat([names, pl.Series([None], dtype=names.dtype)], rechunk=True)
+    return names.gather(numbers.astype(np.uint32))
+
+
+_NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
+"""Sides of a message."""
+
+
+@dataclass(frozen=True)
+class _People:
+    """Who speaks to whom in every row: a name is looked at once, however often it stands in the file.
+
+    ``buyer``, ``sender`` and ``account`` (the sender's, without the shop) are rows of the series ``buyers``,
+    ``senders`` and ``accounts``.
+    """
+
+    buyers: pl.Series
+    buyer: np.ndarray
+    buyer_key: np.ndarray
+    own: np.ndarray  # the buyer is one of the shop's own people
+    senders: pl.Series
+    sender: np.ndarray
+    is_buyer: np.ndarray
+    accounts: pl.Series
+    account: np.ndarray
+    of_shop: np.ndarray
+    robot: np.ndarray
+    assistant: np.ndarray
+
+
+def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
     plain = plain_account(pl.col("name"))
-    codes, found = _distinct(raw["buyer"])
-    buyers = found.alias("name").to_frame().select(buyer=plain)
-    buyers = buyers.with_columns(
-        own=names.is_account(pl.col("buyer")) | pl.col("buyer").is_in(sorted(names.internal)),
-        buyer_key=_people(buyers.with_columns(shop=pl.lit(names.shop)), platform),
-    )[codes]
-    codes, found = _distinct(raw["sender"])
+    buyer, found = _distinct(raw["buyer"])
+    buyers = found.alias("name").to_frame().select(buyer=plain, shop=pl.lit(names.shop))
+    own = names.is_account(pl.col("buyer")) | pl.col("buyer").is_in(sorted(names.internal))
+    sender, found = _distinct(raw["sender"])
     senders = found.alias("name").to_frame().select(sender=plain)
-    senders = senders.with_columns(account=names.short_of(pl.col("sender")))
-    senders = senders.with_columns(
+    senders = senders.with_columns(account=names.short_of(pl.col("sender"))).with_columns(
         of_shop=names.is_account(pl.col("sender")),
         robot=names.is_robot(pl.col("account")),
         assistant=pl.col("account").is_in(sorted(names.assistants)).fill_null(False),
-    )[codes]
-    agent = raw["agent"]
-    if agent.null_count() < len(agent):
-        codes, found = _distinct(agent)
-        agent = found.alias("name").to_frame().select(agent=names.short_of(plain))["agent"].gather(codes)
-    return raw.with_columns(agent, *buyers, *senders)
+    )
+    account, accounts = _distinct(senders["account"])
+    person, _ = _distinct(pl.concat([buyers["buyer"], senders["sender"]], rechunk=True))
+    return _People(
+        buyers=buyers["buyer"],
+        buyer=buyer,
+        buyer_key=_buyer_keys(buyers, platform).to_numpy()[buyer],
+        own=buyers.select(own).to_series().to_numpy()[buyer],
+        senders=senders["sender"],
+        sender=sender,
+        is_buyer=person[buyer] == person[buyers.height :][sender],
+        accounts=accounts,
+        account=account[sender],
+        **{name: senders[name].to_numpy()[sender] for name in ("of_shop", "robot", "assistant")},
+    )
 
 
-def _with_looks(frame: pl.DataFrame, names: _Names) -> pl.DataFrame:
-    """What the texts tell: ``system``, ``marked``, who was ``handed_from`` and ``handed_to``, ``kind``, and the
-    text ``bare`` of its mark where it has one.
+@dataclass(frozen=True)
+class _Looks:
+    """What the texts tell. ``text``: without its mark; ``handed``: the row of ``handed_from`` and ``handed_to``
+    that a transfer line tells of, else -1.
     """
-    looked = classify.worth_a_look(frame["text"])
+
+    text: pl.Series
+    system: np.ndarray
+    marked: np.ndarray
+    kind: np.ndarray
+    handed: np.ndarray
+    handed_from: pl.Series
+    handed_to: pl.Series
+
+
+def _looks(texts: pl.Series, names: _Names) -> _Looks:
+    size = len(texts)
+    looked = np.flatnonzero(classify.worth_a_look(texts))
+    number, found = _distinct(texts.gather(looked))
     text = pl.col("text")
     handed_from, handed_to = classify.transfer_parties(text)
     looks = (
-        frame.filter(pl.Series(looked))
+        found.alias("text")
+        .to_frame()
         .select(
             system=classify.is_system(text),
             marked=classify.has_auto_marker(text),
@@ -249,118 +328,97 @@ def _with_looks(frame: pl.DataFrame, names: _Names) -> pl.DataFrame:
         )
         .with_columns(kind=classify.kind(pl.col("bare")))
     )
-    plain = pl.DataFrame(
-        {"system": [False], "marked": [False], "kind": [int(Kind.TEXT)]}, schema_overrides={"kind": pl.Int8}
-    )
-    row = np.full(frame.height, looks.height)
-    row[looked] = np.arange(looks.height)
-    return frame.with_columns(*pl.concat([looks, plain], how="diagonal")[row])
+    system, marked, handed = np.zeros(size, bool), np.zeros(size, bool), np.full(size, -1, np.int32)
+    kind = np.full(size, int(Kind.TEXT), np.int8)
+    system[looked], marked[looked] = looks["system"].to_numpy()[number], looks["marked"].to_numpy()[number]
+    kind[looked] = looks["kind"].to_numpy()[number]
+    handed[looked] = np.where(looks["handed_from"].is_not_null().to_numpy()[number], number, -1)
+    if marked.any():
+        place = np.arange(size, dtype=np.uint32)
+        place[looked] = np.where(marked[looked], size + number, looked)
+        texts = pl.concat([texts, looks["bare"]], rechunk=True).gather(place)
+    return _Looks(texts, system, marked, kind, handed, looks["handed_from"], looks["handed_to"])
 
 
-def _with_sides(frame: pl.DataFrame) -> pl.DataFrame:
-    stated = pl.col("side")
-    side = (
-        pl.when(stated.is_not_null())
-        .then(stated)
-        .when("system")
-        .then(pl.lit("system"))
-        .when(pl.col("sender") == pl.col("buyer"))
-        .then(pl.lit("buyer"))
-        .when("of_shop")
-        .then(pl.lit("agent"))
-    )
-    frame = frame.with_columns(side=side)
-    robot = (pl.col("side") == "agent") & pl.col("robot")
-    return frame.with_columns(side=pl.when(robot).then(pl.lit("robot")).otherwise(pl.col("side")))
+def _sides(stated: pl.Series, people: _People, looks: _Looks) -> np.ndarray:
+    side = np.where(people.of_shop, _AGENT, _NOBODY)
+    side[people.is_buyer] = _BUYER
+    side[looks.system] = _SYSTEM
+    if stated.null_count() < len(stated):
+        sides = {"buyer": _BUYER, "agent": _AGENT, "robot": _ROBOT, "system": _SYSTEM}
+        told = stated.replace_strict(sides, default=_NOBODY, return_dtype=pl.Int64).to_numpy()
+        side = np.where(told == _NOBODY, side, told)
+    side[(side == _AGENT) & people.robot] = _ROBOT
+    return side
 
 
-def _with_class(frame: pl.DataFrame) -> pl.DataFrame:
-    side = pl.col("side")
-    marked = pl.col("auto") | pl.col("marked")
-    transfer = pl.col("handed_from").is_not_null() & side.is_in(["buyer", "system"])
-    decisions: list[tuple[pl.Expr, MessageClass, str]] = [
-        (pl.col("own"), MessageClass.INTERNAL, "internal account"),
-        (transfer, MessageClass.TRANSFER, "transfer line"),
-        (side == "system", MessageClass.SYSTEM, "system line"),
-        (pl.col("system") & ~marked, MessageClass.SYSTEM, "system line"),
-        (side == "buyer", MessageClass.BUYER, "sender"),
-        (side == "robot", MessageClass.AUTO, "robot account"),
-        (marked, MessageClass.AUTO, "marker"),
-        (pl.col("assistant"), MessageClass.ASSIST, "assisting robot"),
-        (pl.lit(True), MessageClass.HUMAN, "sender"),
+_DECISIONS = [
+    (MessageClass.INTERNAL, "internal account"),
+    (MessageClass.TRANSFER, "transfer line"),
+    (MessageClass.SYSTEM, "system line"),
+    (MessageClass.SYSTEM, "system line"),
+    (MessageClass.BUYER, "sender"),
+    (MessageClass.AUTO, "robot account"),
+    (MessageClass.AUTO, "marker"),
+    (MessageClass.ASSIST, "assisting robot"),
+    (MessageClass.HUMAN, "sender"),
+]
+"""Class and rule by the first of the conditions of ``_decisions`` that holds, the last by none."""
+_CLASSES = np.array([int(code) for code, _ in _DECISIONS], np.int8)
+_RULES = pl.Series([rule for _, rule in _DECISIONS])
+
+
+def _decisions(
+    people: _People, looks: _Looks, side: np.ndarray, transfer: np.ndarray, auto: np.ndarray
+) -> np.ndarray:
+    """Which of ``_DECISIONS`` holds for each row."""
+    marked = auto | looks.marked
+    conditions = [
+        people.own,
+        transfer,
+        side == _SYSTEM,
+        looks.system & ~marked,
+        side == _BUYER,
+        side == _ROBOT,
+        marked,
+        people.assistant,
     ]
-    first: Any = pl
-    for number, (condition, _, _) in enumerate(decisions):
-        first = first.when(condition).then(pl.lit(number, pl.Int8))
-    outcomes = pl.DataFrame(
-        {
-            "message_class": [int(code) for _, code, _ in decisions],
-            "rule": [name for _, _, name in decisions],
-        },
-        schema={"message_class": pl.Int8, "rule": pl.String},
-    )
-    handed = transfer & ~pl.col("own")
-    decided = frame.select(number=first)["number"]
-    frame = frame.with_columns(
-        *outcomes[decided],
-        text=pl.coalesce("bare", "text"),
-        transfer_from=pl.when(handed).then("handed_from"),
-        transfer_to=pl.when(handed).then("handed_to"),
-    )
-    characters, comparable = classify.words(frame["text"])
-    is_text = pl.col("kind") == int(Kind.TEXT)
-    return frame.with_columns(
-        characters=pl.when(is_text).then(characters).otherwise(pl.lit(0, pl.Int32)),
-        comparable=pl.when(is_text).then(comparable).otherwise(pl.lit("")),
-    )
+    return np.select(conditions, range(len(conditions)), len(conditions))
 
 
-def _with_owner(frame: pl.DataFrame, names: _Names, exporter: str | None) -> pl.DataFrame:
-    """The agent of each row: the sender's account for staff, the stated agent for the buyer (I3)."""
+def _owners(
+    raw: pl.DataFrame,
+    people: _People,
+    names: _Names,
+    exporter: str | None,
+    side: np.ndarray,
+    message_class: np.ndarray,
+) -> tuple[pl.Series, np.ndarray]:
+    """Names, and the one that each row belongs to, -1 for none: the sender's account for staff, the stated agent
+    for the buyer (I3).
+    """
     from cslog.scan import rows
 
-    blocks, _ = rows.distinct(frame["block"].to_numpy())
-    accounts, found = _distinct(frame["account"])
-    speaks = (
-        frame.select(
-            (pl.col("side") == "agent")
-            & (pl.col("message_class") != int(MessageClass.SYSTEM))
-            & (pl.col("account") != names.shop)  # the main account is neutral
-        )
-        .to_series()
-        .fill_null(False)
-        .to_numpy()
-    )
-    count = blocks.max(initial=-1) + 1
-    lowest, highest = np.full(count, len(found)), np.full(count, -1)
-    np.minimum.at(lowest, blocks[speaks], accounts[speaks])
-    np.maximum.at(highest, blocks[speaks], accounts[speaks])
-    # Nobody spoke: the exporter is stated; one account: it is; several: none is.
-    speaker = np.where(highest < 0, len(found), np.where(lowest == highest, highest, len(found) + 1))
-    of_block = pl.concat([found, pl.Series([exporter, None], dtype=pl.String)]).gather(speaker)
-    stated = pl.coalesce("agent", of_block.gather(blocks))
-    staff = pl.col("side").is_in(["agent", "robot"])
-    buyer = pl.col("message_class") == int(MessageClass.BUYER)
-    return frame.with_columns(agent=pl.when(staff).then("account").when(buyer).then(stated))
+    # The main account is neutral; robots and system lines do not speak.
+    neutral = (people.accounts == names.shop).fill_null(True).to_numpy()[people.account]
+    speaks = (side == _AGENT) & (message_class != int(MessageClass.SYSTEM)) & ~neutral
+    blocks, _ = rows.distinct(raw["block"].to_numpy())
+    speaker = rows.only_one(blocks, np.where(speaks, people.account, -1))[blocks]
+    exporting = -1 if exporter is None else len(people.accounts)
+    stated = np.where(speaker == rows.SEVERAL, -1, np.where(speaker == rows.NONE, exporting, speaker))
+    found = [people.accounts, pl.Series([exporter], dtype=pl.String)]
+    agent = raw["agent"]
+    if agent.null_count() < len(agent):
+        number, written = _distinct(agent)
+        short = names.short_of(plain_account(pl.col("name")))
+        found.append(written.alias("name").to_frame().select(short).to_series())
+        stated = np.where(agent.is_null().to_numpy(), stated, number + len(people.accounts) + 1)
+    staff = (side == _AGENT) | (side == _ROBOT)
+    asked = message_class == int(MessageClass.BUYER)
+    return pl.concat(found, rechunk=True), np.where(staff, people.account, np.where(asked, stated, -1))
 
 
-def _undecided() -> pl.Expr:
-    return pl.col("agent").is_null() & (pl.col("message_class") == int(MessageClass.BUYER))
-
-
-def _with_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    from cslog.scan import rows
-
-    speaker = pl.when(pl.col("side").is_in(["agent", "robot"])).then("account").otherwise(pl.lit(""))
-    kind = pl.Series([str(int(kind)) for kind in Kind]).gather(frame["kind"])
-    written = frame.select(pl.concat_str([speaker, kind, "comparable"], separator=_SEPARATOR)).to_series()
-    frame = frame.with_columns(message_key=keys.hashes(written))
-    identity = [frame[name].to_numpy() for name in ("buyer_key", "sent_at", "message_key")]
-    rank, occurrence = rows.equal_before(*identity)
-    return frame.with_columns(rank=pl.Series(rank), occurrence=pl.Series(occurrence))
-
-
-def _people(frame: pl.DataFrame, platform: str) -> pl.Series:
+def _buyer_keys(frame: pl.DataFrame, platform: str) -> pl.Series:
     """Keys of (platform, shop, buyer)."""
     return keys.hashes(
         frame.select(pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)).to_series()

@@ -25,7 +25,8 @@ def hashes(texts: pl.Series) -> pl.Series:
     """xxh3 of each text, as Int64."""
     from cslog.scan import columns, hashing
 
-    return pl.Series("hash", hashing.xxh3(*columns.bytes_of(texts)))
+    rows = columns.rows_of(texts)
+    return pl.Series("hash", hashing.xxh3(rows.addresses, rows.lengths))
 
 
 def account_keys(names: Iterable[str]) -> np.ndarray:

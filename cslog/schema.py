@@ -154,8 +154,8 @@ def validate(frame: pl.DataFrame, schema: Schema, required: tuple[str, ...], whe
         extra = [name for name in frame.columns if name not in schema]
         raise ReadError(f"{where}: {'; '.join(wrong + [f'{name} is not in the schema' for name in extra])}")
     for name in required:
-        bad = frame.filter(pl.col(name).is_null())
-        if bad.height:
+        if frame[name].null_count():
+            bad = frame.filter(pl.col(name).is_null())
             line = bad["line"][0] if "line" in bad.columns else "?"
             raise ReadError(f"{where}, line {line}: no {name}")
     return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import naive
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -130,7 +131,10 @@ def test_no_auto_markers(text):
     [("亲 在的\n有", 4), ("", 0), (" \t\u3000\n", 0), ("a b", 2), ("😊好", 2), ("/:^_^", 5)],
 )
 def test_characters_are_code_points_without_white_space(text, count):
-    assert classify.words(pl.Series([text]))[0].to_list() == [count]
+    texts, kinds = pl.Series([text, text]), np.array([Kind.TEXT, Kind.IMAGE], np.int8)
+    nobody = np.array([-1, -1], np.int32)
+    _, characters = classify.keys_and_characters(texts, kinds, nobody, pl.Series([], dtype=pl.String))
+    assert characters.tolist() == [count, 0]
 
 
 BLANK = st.sampled_from(["", "", " ", "\n", "\xa0", "\u3000", "\u2003", "\x85", "\u2028", "\x1c"])

@@ -23,7 +23,7 @@ class Decoded:
     ``replaced``.
     """
 
-    utf8: bytes
+    utf8: bytes | bytearray
     encoding: str
     replaced: int
 
@@ -44,53 +44,66 @@ def looks_utf16(data: bytes) -> bool:
     return max(even, odd) > len(sample) // 8 and min(even, odd) <= max(even, odd) // 16
 
 
-def decode(data: bytes, encoding: str | None = None) -> Decoded:
-    """Decode a whole file; ``encoding`` overrides the detection.
+def decode(data: bytes, encoding: str | None = None, *, unix_lines: bool = False) -> Decoded:
+    """Decode a whole file; ``encoding`` overrides the detection. ``unix_lines``: ``utf8`` is a bytearray of its
+    own, in which lines end in LF (cslog.scan.encodings.unix_lines).
 
     GB18030 is decoded line by line, so that one broken byte costs one character and not the rest
     of the file (formats 1.1), and lines of UTF-8 among them are read as such. A UTF-8 file with a few
     broken bytes stays UTF-8.
     """
-    if encoding is not None:
-        return _replacing(data, encoding)
+    from cslog.scan import encodings
+
+    named = encoding or _encoding_of(data)
+    if encoding is None:
+        for bom, name in _BOMS:
+            data = data.removeprefix(bom) if name == named else data
+    codec = "utf-8" if named == "utf-8-sig" else named
+    utf8: bytes | bytearray | None = None
+    replaced, mixed = 0, False
+    if codec == "gb18030":
+        utf8 = encodings.utf8_of_gb18030(data, unix_lines=unix_lines)
+    elif codec == "utf-8" and encodings.utf8_faults(data).broken == 0:
+        utf8 = data
+    if utf8 is None:
+        text, replaced, mixed = _replacing(data, codec)
+        utf8 = text.encode(errors="replace")
+    if unix_lines and not isinstance(utf8, bytearray):
+        utf8 = encodings.unix_lines(utf8)
+    return Decoded(utf8, f"{named}+utf-8" if mixed else named, replaced)
+
+
+def _encoding_of(data: bytes) -> str:
     for bom, name in _BOMS:
         if data.startswith(bom):
-            return _replacing(data[len(bom) :], "utf-8" if name == "utf-8-sig" else name, shown=name)
+            return name
     if looks_utf16(data):
         sample = data[:4096]
-        return _replacing(data, "utf-16-le" if sample[1::2].count(0) > sample[0::2].count(0) else "utf-16-be")
+        return "utf-16-le" if sample[1::2].count(0) > sample[0::2].count(0) else "utf-16-be"
     from cslog.scan import encodings
 
     faults = encodings.utf8_faults(data)
-    if faults.broken == 0:
-        return Decoded(data, "utf-8", 0)
-    if faults.shown * 20 <= faults.beyond_ascii:
-        return _decoded(data.decode(errors="replace"), "utf-8", faults.shown)
-    utf8 = encodings.utf8_of_gb18030(data)
-    return _replacing(data, "gb18030") if utf8 is None else Decoded(utf8, "gb18030", 0)
+    return "utf-8" if faults.broken == 0 or faults.shown * 20 <= faults.beyond_ascii else "gb18030"
 
 
-def _replacing(data: bytes, encoding: str, shown: str | None = None) -> Decoded:
+def _replacing(data: bytes, encoding: str) -> tuple[str, int, bool]:
+    """The text, how many characters had to be replaced, and whether lines of it were UTF-8 and not ``encoding``."""
     try:
-        return _decoded(data.decode(encoding), shown or encoding, 0)
+        return data.decode(encoding), 0, False
     except UnicodeDecodeError:
         pass
+    mixed = False
     if encoding.startswith("utf-16"):
         text = data.decode(encoding, errors="replace")
     else:
         lines = data.split(b"\n")
         utf8 = [_utf8_line(line) if encoding == "gb18030" else None for line in lines]
-        if any(line is not None for line in utf8):  # exports of both kinds in one file
-            shown = f"{encoding}+utf-8"
+        mixed = any(line is not None for line in utf8)  # exports of both kinds in one file
         text = "\n".join(
             line.decode(encoding, errors="replace") if known is None else known
             for line, known in zip(lines, utf8, strict=True)
         )
-    return _decoded(text, shown or encoding, text.count(REPLACEMENT))
-
-
-def _decoded(text: str, encoding: str, replaced: int) -> Decoded:
-    return Decoded(text.encode(errors="replace"), encoding, replaced)
+    return text, text.count(REPLACEMENT), mixed
 
 
 def _utf8_line(line: bytes) -> str | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cslog.scan.chat_blocks import Blocks
 
 # What stands between a sender and his text. Full-width marks come from editors that "correct" them.
-_TAIL = re.compile(r"[(（]2[0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[)）][:：]")
+_TAIL = re.compile(r"[(（][0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[)）][:：]")
 
 
 class QnTxt:
@@ -59,10 +59,11 @@ class QnTxt:
 
     def read(self, head: Head, options: Options) -> Batch:
         """Read every single chat of the export."""
-        from cslog.scan import chat_blocks, columns, encodings
+        from cslog.scan import chat_blocks, columns
 
-        decoded = decode.decode(head.data)
-        content = encodings.unix_lines(decoded.utf8)
+        decoded = decode.decode(head.data, unix_lines=True)
+        content = decoded.utf8
+        assert isinstance(content, bytearray)
         start, line, login = _beginning(content)
         shop = None if login is None else login.partition(":")[0].strip()
         shops = [text.plain_name(name) for name in (shop, options.shop) if name]

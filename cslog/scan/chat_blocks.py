@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
+from cslog.scan.words import first_byte, pointer, word_at
+
 REASONS = (
     "outside a contact block",
     "text before the first message of its block",
@@ -29,18 +31,45 @@ _BUFFER = types.Array(types.uint8, 1, "C")
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
 
+PADDING = 16
+"""Bytes behind a text that may be read, though they are not of it: words are read whole."""
+
 _RULE, _DASHES = 64, 28
-_MARK = np.frombuffer("自动回复".encode(), np.uint8)
-_SINGLE = np.frombuffer("单聊".encode(), np.uint8)
-_GROUP = np.frombuffer("群聊".encode(), np.uint8)
-_TAOBAO = np.frombuffer(b"cntaobao", np.uint8)
-_ALICHN = np.frombuffer(b"cnalichn", np.uint8)
-_TAIL_FORM = np.frombuffer(b"0000-00-00 00:00:00", np.uint8)  # 0 stands for any digit
+_STAMP = 19  # bytes of 0000-00-00 00:00:00
 _VIEW_SHIFT = 30
+
+_U = np.uint64
+_ONES, _HIGH = _U(0x0101010101010101), _U(0x8080808080808080)
+_LINE_FEEDS, _BRACKETS, _WIDE = _ONES * _U(0x0A), _ONES * _U(0x28), _ONES * _U(0xEF)
+
+
+def _form(digits: bytes) -> tuple[np.uint64, np.uint64]:
+    """Where eight characters are no digits (0 stands for any digit), and what they are."""
+    mask = bytes(0 if byte == 0x30 else 0xFF for byte in digits)
+    kept = bytes(byte & bit for byte, bit in zip(digits, mask, strict=True))
+    return _U(int.from_bytes(mask, "little")), _U(int.from_bytes(kept, "little"))
+
+
+def _word(text: str) -> np.uint64:
+    return _U(int.from_bytes(text.encode(), "little"))
+
+
+_DATE_MASK, _DATE = _form(b"0000-00-")
+_MIDDLE_MASK, _MIDDLE = _form(b"00 00:00")
+_CLOCK_MASK, _CLOCK = _form(b"00:00:00")
+
+
+_SINGLE, _GROUP = _word("单聊"), _word("群聊")
+_TAOBAO, _ALICHN = _word("cntaobao"), _word("cnalichn")
+_MARK, _MARK_END, _MARK_SIZE = (
+    _U(int.from_bytes("自动回复".encode()[:8], "little")),
+    _U(int.from_bytes("自动回复".encode()[8:], "little")),
+    12,
+)
 
 
 class Blocks(NamedTuple):
-    """What the single chats of a file hold. Views are (rows, 4) uint32, see ``views_of``."""
+    """What the single chats of a file hold. Strings are views, two words each, see ``_view``."""
 
     line: np.ndarray
     block: np.ndarray
@@ -60,26 +89,43 @@ class Blocks(NamedTuple):
 def scan(text: bytearray, start: int, line: int, accounts: list[str], shops: list[str]) -> Blocks:
     """Read ``text`` (UTF-8, lines end in LF) from the byte ``start``, which begins the line number ``line``.
 
-    ``accounts`` are names that speak for the shop, ``shops`` names of which ``shop:…`` does. ``text`` is changed.
+    ``accounts`` are names that speak for the shop, ``shops`` names of which ``shop:…`` does. ``text`` is changed,
+    and gets PADDING.
     """
-    columns, counts = _scan(
+    size = len(text)
+    text += bytes(PADDING)
+    columns, views, counts = _scan(
         np.frombuffer(text, np.uint8),
+        size,
         start,
         line,
         *_packed(accounts),
         *_packed([f"{shop}:" for shop in shops]),
     )
-    messages, rejects, *rest = (int(count) for count in counts)
-    kept = [column[:messages] for column in columns[:7]] + [column[:rejects] for column in columns[7:]]
-    return Blocks(*kept, *rest)
+    messages, rejects, group_lines, quoted, backwards = map(int, counts)
+    lines, blocks, moments, autos, *rejected = columns
+    return Blocks(
+        line=lines[:messages],
+        block=blocks[:messages],
+        sent_at=moments[:messages],
+        auto=autos[:messages],
+        buyer=views[0][: 2 * messages],
+        sender=views[1][: 2 * messages],
+        text=views[2][: 2 * messages],
+        rejected_line=rejected[0][:rejects],
+        rejected_reason=rejected[1][:rejects],
+        rejected_text=views[3][: 2 * rejects],
+        group_lines=group_lines,
+        quoted=quoted,
+        backwards=backwards,
+    )
 
 
 def _packed(names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The names in UTF-8 behind one another, and where each ends."""
     encoded = [name.encode() for name in names]
-    return np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(
-        [len(name) for name in encoded], dtype=np.int64
-    )
+    data = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
+    return data, np.cumsum([len(name) for name in encoded], dtype=np.int64)
 
 
 @njit
@@ -127,23 +173,40 @@ def _right(text, start, end):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _begins(text, place, end, other, begin, stop):  # type: ignore[no-untyped-def]
-    """Whether the bytes from ``place`` to ``end`` begin with those of ``other`` from ``begin`` to ``stop``.
-
-    By places: numba counts references to every slice of an array.
-    """
-    if end - place < stop - begin:
-        return False
-    for i in range(stop - begin):  # noqa: SIM110 (numba)
-        if text[place + i] != other[begin + i]:
-            return False
-    return True
+def _low(length):  # type: ignore[no-untyped-def]
+    """A word whose first ``length`` bytes (0 to 7) are all ones."""
+    return (_U(1) << _U(8 * length)) - _U(1)
 
 
 @njit
-def _is_at(text, place, end, words):  # type: ignore[no-untyped-def]
-    """Whether ``words`` stand at ``place`` before ``end``."""
-    return _begins(text, place, end, words, 0, words.size)
+def _begins(text, place, end, other, begin, stop):  # type: ignore[no-untyped-def]
+    """Whether the bytes from ``place`` to ``end`` begin with those of ``other`` from ``begin`` to ``stop``."""
+    length = stop - begin
+    if end - place < length:
+        return False
+    i = 0
+    while i + 8 <= length:
+        if word_at(text, place + i) != word_at(other, begin + i):
+            return False
+        i += 8
+    return (word_at(text, place + i) ^ word_at(other, begin + i)) & _low(length - i) == 0
+
+
+@njit
+def _is_at(text, place, end, word, length):  # type: ignore[no-untyped-def]
+    """Whether the first ``length`` bytes (1 to 8) of ``word`` stand at ``place`` before ``end``."""
+    if end - place < length:
+        return False
+    found = word_at(text, place)
+    if length < 8:
+        found &= _low(length)
+    return found == word
+
+
+@njit
+def _is_mark(text, place, end):  # type: ignore[no-untyped-def]
+    """Whether 自动回复 stands at ``place``."""
+    return _is_at(text, place, end, _MARK, 8) and _is_at(text, place + 8, end, _MARK_END, 4)
 
 
 @njit
@@ -157,15 +220,32 @@ def _run(text, place, end, byte):  # type: ignore[no-untyped-def]
 
 @njit
 def _line_end(text, place, size):  # type: ignore[no-untyped-def]
-    while place < size and text[place] != 10:
-        place += 1
-    return place
+    while place < size:
+        word = word_at(text, place) ^ _LINE_FEEDS
+        hit = (word - _ONES) & ~word & _HIGH
+        if hit:
+            return place + first_byte(hit)
+        place += 8
+    return size
+
+
+@njit
+def _line_end_or_bracket(text, place, size):  # type: ignore[no-untyped-def]
+    """The first byte from ``place`` on that ends the line or may begin a bracket."""
+    while place < size:
+        word = word_at(text, place)
+        line, bracket, wide = word ^ _LINE_FEEDS, word ^ _BRACKETS, word ^ _WIDE
+        hit = ((line - _ONES) & ~line) | ((bracket - _ONES) & ~bracket) | ((wide - _ONES) & ~wide)
+        if hit & _HIGH:
+            return place + first_byte(hit & _HIGH)
+        place += 8
+    return size
 
 
 @njit
 def _plain(text, start, end):  # type: ignore[no-untyped-def]
     """Where a name begins without its long-id prefix (formats 6)."""
-    if end - start > 8 and (_is_at(text, start, end, _TAOBAO) or _is_at(text, start, end, _ALICHN)):
+    if end - start > 8 and (_is_at(text, start, end, _TAOBAO, 8) or _is_at(text, start, end, _ALICHN, 8)):
         return start + 8
     return start
 
@@ -229,18 +309,22 @@ def _speaks(text, size, place, start, end):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _has_form(word, mask, form):  # type: ignore[no-untyped-def]
+    """Whether a word has the characters of ``form`` where ``mask`` is set, and digits elsewhere."""
+    digits = word ^ (_ONES * _U(0x30))
+    above = (digits + _ONES * _U(0x76)) | digits  # the highest bit is set unless it is 0 to 9
+    return (word & mask) == form and above & _HIGH & ~mask == 0
+
+
+@njit
 def _stamp(text, place, end):  # type: ignore[no-untyped-def]
     """Whether a date and a time in digits (``0000-00-00 00:00:00``) stand at ``place``."""
-    if end - place < _TAIL_FORM.size:
-        return False
-    for i in range(_TAIL_FORM.size):
-        byte, form = text[place + i], _TAIL_FORM[i]
-        if form == 0x30:
-            if byte < 0x30 or byte > 0x39:
-                return False
-        elif byte != form:
-            return False
-    return True
+    return (
+        end - place >= _STAMP
+        and _has_form(word_at(text, place), _DATE_MASK, _DATE)
+        and _has_form(word_at(text, place + 8), _MIDDLE_MASK, _MIDDLE)
+        and _has_form(word_at(text, place + 11), _CLOCK_MASK, _CLOCK)
+    )
 
 
 @njit
@@ -249,7 +333,7 @@ def _tail(text, place, end):  # type: ignore[no-untyped-def]
     stamp = place + _bracket(text, place, end, 0x28, 0x88)
     if stamp == place or not _stamp(text, stamp, end):
         return -1, -1
-    place = stamp + _TAIL_FORM.size
+    place = stamp + _STAMP
     closing = _bracket(text, place, end, 0x29, 0x89)
     if closing == 0:
         return -1, -1
@@ -297,11 +381,13 @@ def _sender(text, start, end):  # type: ignore[no-untyped-def]
     """Begin, end and mark of a sender: without outer blanks and ``(自动回复)`` behind him (formats 6)."""
     start = _left(text, start, end)
     end = _right(text, start, end)
+    if end == start or (text[end - 1] != 0x29 and text[end - 1] != 0x89):
+        return start, end, False
     for width in (1, 3):
-        mark = end - _MARK.size - 2 * width
+        mark = end - _MARK_SIZE - 2 * width
         if (
             mark > start
-            and _is_at(text, mark + width, end, _MARK)
+            and _is_mark(text, mark + width, end)
             and _bracket(text, mark, end, 0x28, 0x88) == width
             and _bracket(text, end - width, end, 0x29, 0x89) == width
         ):
@@ -310,18 +396,13 @@ def _sender(text, start, end):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _known(text, start, end, accounts, account_ends, prefixes, prefix_ends):  # type: ignore[no-untyped-def]
-    """Whether the name is one of ``accounts`` or begins with one of ``prefixes``."""
+def _known(text, start, end, names, ends, count, whole):  # type: ignore[no-untyped-def]
+    """Whether the name is one of ``names``, or (unless ``whole``) begins with one."""
     begin = 0
-    for stop in prefix_ends:
-        if _begins(text, start, end, prefixes, begin, stop):
+    for i in range(count):
+        if (not whole or ends[i] - begin == end - start) and _begins(text, start, end, names, begin, ends[i]):
             return True
-        begin = stop
-    begin = 0
-    for stop in account_ends:
-        if stop - begin == end - start and _begins(text, start, end, accounts, begin, stop):
-            return True
-        begin = stop
+        begin = ends[i]
     return False
 
 
@@ -347,8 +428,8 @@ def _body(text, start, end):  # type: ignore[no-untyped-def]
         start += 1
         if start < end and text[start] == 0x20:
             start += 1
-    size = _MARK.size
-    if end - start >= size + 2 and _is_at(text, start + 1, end, _MARK):
+    size = _MARK_SIZE
+    if end - start >= size + 2 and _is_mark(text, start + 1, end):
         opening, closing = text[start], text[start + size + 1]
         if (opening == 0x5B and closing == 0x5D) or (opening == 0x28 and closing == 0x29):
             start += size + 2
@@ -360,35 +441,40 @@ def _body(text, start, end):  # type: ignore[no-untyped-def]
 def _view(views, row, text, start, end):  # type: ignore[no-untyped-def]
     """Write an Arrow string view: up to 12 bytes themselves, else four of them and the place of all."""
     length = end - start
-    views[row, 0] = length
-    inline = length if length <= 12 else 4
-    for word in range(3):
-        value = np.uint32(0)
-        for i in range(4 * word, min(4 * word + 4, inline)):
-            value |= np.uint32(text[start + i]) << np.uint32(8 * (i - 4 * word))
-        views[row, 1 + word] = value
+    word = word_at(text, start)
     if length > 12:
         # A buffer of a view is addressed by 31 bits: buffer i begins at i GiB.
-        views[row, 2] = start >> _VIEW_SHIFT
-        views[row, 3] = start & ((1 << _VIEW_SHIFT) - 1)
+        rest = _U(start >> _VIEW_SHIFT) | (_U(start & ((1 << _VIEW_SHIFT) - 1)) << _U(32))
+    elif length > 8:
+        rest = (word >> _U(32)) | ((word_at(text, start + 8) & _low(length - 8)) << _U(32))
+    else:
+        if length < 8:
+            word &= _low(length)
+        rest = word >> _U(32)
+    views[2 * row] = _U(length) | (word << _U(32))
+    views[2 * row + 1] = rest
 
 
-@njit([(_BUFFER, types.int64, types.int64, _BYTES, _I64, _BYTES, _I64)], cache=True, nogil=True)
-def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  # type: ignore[no-untyped-def]
-    size = text.size
+@njit([(_BUFFER, types.int64, types.int64, types.int64, _BYTES, _I64, _BYTES, _I64)], cache=True, nogil=True)
+def _scan(buffer, size, start, number, accounts_of, account_ends_of, prefixes_of, prefix_ends_of):  # type: ignore[no-untyped-def]
+    text = pointer(buffer)
+    accounts, account_ends, staff = pointer(accounts_of), pointer(account_ends_of), account_ends_of.size
+    prefixes, prefix_ends, shops = pointer(prefixes_of), pointer(prefix_ends_of), prefix_ends_of.size
     lines = 1
     for place in range(start, size):
-        lines += text[place] == 10
-    line = np.empty(lines, np.int64)
-    blocks = np.empty(lines, np.int64)
-    sent = np.empty(lines, np.int64)
-    auto = np.empty(lines, np.uint8)
-    buyers = np.empty((lines, 4), np.uint32)
-    senders = np.empty((lines, 4), np.uint32)
-    texts = np.empty((lines, 4), np.uint32)
-    rejected_line = np.empty(lines, np.int64)
-    rejected_reason = np.empty(lines, np.int64)
-    rejected_text = np.empty((lines, 4), np.uint32)
+        lines += buffer[place] == 10
+    lines_of = np.empty(lines, np.int64)
+    blocks_of = np.empty(lines, np.int64)
+    moments_of = np.empty(lines, np.int64)
+    autos_of = np.empty(lines, np.uint8)
+    buyers_of = np.empty(2 * lines, np.uint64)
+    senders_of = np.empty(2 * lines, np.uint64)
+    texts_of = np.empty(2 * lines, np.uint64)
+    rejected_lines = np.empty(lines, np.int64)
+    rejected_reasons = np.empty(lines, np.int64)
+    rejected_texts_of = np.empty(2 * lines, np.uint64)
+    buyers, senders, texts = pointer(buyers_of), pointer(senders_of), pointer(texts_of)
+    rejected_texts = pointer(rejected_texts_of)
     messages, rejects, group_lines, quoted, backwards = 0, 0, 0, 0, 0
 
     buyer, buyer_end, has_buyer = 0, 0, False
@@ -415,8 +501,8 @@ def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  
                 title_end = _line_end(text, end + 1, size)
                 title = _left(text, end + 1, title_end)
                 title_stop = _right(text, title, title_end)
-                single = title_stop - title == _SINGLE.size and _is_at(text, title, title_stop, _SINGLE)
-                several = title_stop - title == _GROUP.size and _is_at(text, title, title_stop, _GROUP)
+                single = title_stop - title == 6 and _is_at(text, title, title_stop, _SINGLE, 6)
+                several = title_stop - title == 6 and _is_at(text, title, title_stop, _GROUP, 6)
                 if single or several:
                     if is_open:
                         _view(texts, messages - 1, text, words, words_end)
@@ -453,21 +539,25 @@ def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  
         certain, possible, looks, marked = False, False, False, False
         sender, sender_end, stamp, body = 0, 0, 0, 0
         end = begin
-        while has_buyer and not certain and end < size and text[end] != 10:
-            byte = text[end]
-            if byte == 0x28 or (byte == 0xEF and text[end + 2] == 0x88):
-                found, after = _tail(text, end, size)
-                if found >= 0 and end > begin:
-                    looks = True
-                    who, who_end, mark = _sender(text, begin, end)
-                    name = _plain(text, who, who_end)
-                    certain = (
-                        who_end - name == buyer_end - buyer
-                        and _begins(text, name, who_end, text, buyer, buyer_end)
-                    ) or _known(text, name, who_end, accounts, account_ends, prefixes, prefix_ends)
-                    if certain or (not possible and _other_shop(text, name, who_end)):
-                        possible = True
-                        sender, sender_end, marked, stamp, body = who, who_end, mark, found, after
+        while has_buyer and not certain:
+            end = _line_end_or_bracket(text, end, size)
+            if end == size or text[end] == 10:
+                break
+            found, after = _tail(text, end, size)
+            if found >= 0 and end > begin:
+                looks = True
+                who, who_end, mark = _sender(text, begin, end)
+                name = _plain(text, who, who_end)
+                certain = (
+                    who_end - name == buyer_end - buyer
+                    and _begins(text, name, who_end, text, buyer, buyer_end)
+                ) or (
+                    _known(text, name, who_end, prefixes, prefix_ends, shops, False)
+                    or _known(text, name, who_end, accounts, account_ends, staff, True)
+                )
+                if certain or (not possible and _other_shop(text, name, who_end)):
+                    possible = True
+                    sender, sender_end, marked, stamp, body = who, who_end, mark, found, after
             end += 1
         end = _line_end(text, end, size)
         following = end + 1
@@ -479,8 +569,8 @@ def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  
                 if is_open:
                     _view(texts, messages - 1, text, words, words_end)
                 is_open, reason = False, _IMPOSSIBLE
-                rejected_line[rejects], rejected_reason[rejects] = number, reason
-                _view(rejected_text, rejects, text, begin, end)
+                rejected_lines[rejects], rejected_reasons[rejects] = number, reason
+                _view(rejected_texts, rejects, text, begin, end)
                 rejects += 1
                 continue
             if moment >= last - _SKEW_S:
@@ -488,8 +578,8 @@ def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  
                     _view(texts, messages - 1, text, words, words_end)
                 words, body_marked = _body(text, body, end)
                 words_end = put = end
-                line[messages], blocks[messages], sent[messages] = number, block, moment
-                auto[messages] = marked or body_marked
+                lines_of[messages], blocks_of[messages], moments_of[messages] = number, block, moment
+                autos_of[messages] = marked or body_marked
                 _view(buyers, messages, text, buyer, buyer_end)
                 _view(senders, messages, text, sender, sender_end)
                 messages += 1
@@ -500,7 +590,7 @@ def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  
             quoted += is_open
             if reason == _BEFORE_FIRST:
                 why = _STRANGER
-        if first == 0x32 and _stamp(text, begin, end) and _right(text, begin, end) == begin + _TAIL_FORM.size:
+        if first == 0x32 and _stamp(text, begin, end) and _right(text, begin, end) == begin + _STAMP:
             continue  # an isolated time is noise of the client, not text
         blank = _left(text, begin, end) == end
         if is_open:
@@ -512,12 +602,13 @@ def _scan(text, start, number, accounts, account_ends, prefixes, prefix_ends):  
             if not blank:  # blank lines at the end are layout
                 words_end = put
         elif not blank:
-            rejected_line[rejects], rejected_reason[rejects] = number, why
-            _view(rejected_text, rejects, text, begin, end)
+            rejected_lines[rejects], rejected_reasons[rejects] = number, why
+            _view(rejected_texts, rejects, text, begin, end)
             rejects += 1
     if is_open:
         _view(texts, messages - 1, text, words, words_end)
     return (
-        (line, blocks, sent, auto, buyers, senders, texts, rejected_line, rejected_reason, rejected_text),
+        (lines_of, blocks_of, moments_of, autos_of, rejected_lines, rejected_reasons),
+        (buyers_of, senders_of, texts_of, rejected_texts_of),
         (messages, rejects, group_lines, quoted, backwards),
     )

@@ -18,15 +18,25 @@ _CODES = types.Array(types.uint16, 1, "C", readonly=True)
 _TRAILS = [*range(0x40, 0x7F), *range(0x80, 0xFF)]
 _LEADS = range(0x81, 0xFF)
 _FOUR_BYTE_CODES = 39_420  # what GB18030 numbers through outside the two-byte area, up to U+FFFF
+_KEEP, _DROP, _REPLACE = range(3)
 _ROW = 191  # trail bytes 0x40 … 0xFE
 
 
-def utf8_of_gb18030(data: bytes) -> bytes | None:
-    """The text in UTF-8; None when ``data`` is not wholly GB18030."""
+def utf8_of_gb18030(data: bytes, *, unix_lines: bool = False) -> bytearray | None:
+    """The text in UTF-8; None when ``data`` is not wholly GB18030. ``unix_lines``: as that function makes them."""
     two, four = _tables()
-    out = np.empty(len(data) // 2 * 3 + 1, np.uint8)  # two bytes become three at most, four stay four
-    written = _transcode(np.frombuffer(data, np.uint8), two, four, out)
-    return None if written < 0 else out[:written].tobytes()
+    out = bytearray(len(data) // 2 * 3 + 1)  # two bytes become three at most, four stay four
+    written = _transcode(
+        np.frombuffer(data, np.uint8),
+        two,
+        four,
+        _returns(data) if unix_lines else _KEEP,
+        np.frombuffer(out, np.uint8),
+    )
+    if written < 0:
+        return None
+    del out[written:]
+    return out
 
 
 class Faults(NamedTuple):
@@ -53,9 +63,14 @@ def unix_lines(text: bytes) -> bytearray:
     Not as str.splitlines, which would also cut at U+2028, form feeds and the like inside a message.
     """
     out = bytearray(len(text))
-    size = _unix_lines(np.frombuffer(text, np.uint8), b"\n" in text, np.frombuffer(out, np.uint8))
+    size = _unix_lines(np.frombuffer(text, np.uint8), _returns(text), np.frombuffer(out, np.uint8))
     del out[size:]
     return out
+
+
+def _returns(text: bytes) -> int:
+    """What becomes of a CR."""
+    return _DROP if b"\n" in text else _REPLACE
 
 
 @functools.cache
@@ -75,17 +90,21 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
     return two.ravel(), four
 
 
-@njit([(_BYTES, _CODES, _CODES, _OUT)], cache=True, nogil=True)
-def _transcode(data, two, four, out):  # type: ignore[no-untyped-def]
+@njit([(_BYTES, _CODES, _CODES, types.int64, _OUT)], cache=True, nogil=True)
+def _transcode(data, two, four, returns, out):  # type: ignore[no-untyped-def]
     """Number of bytes written to ``out``, -1 at the first byte that is no GB18030."""
     size = data.size
     place, at = 0, 0
     while place < size:
         byte = data[place]
         if byte < 0x80:
+            place += 1
+            if byte == 13 and returns != _KEEP:
+                if returns == _DROP:
+                    continue
+                byte = np.uint8(10)
             out[at] = byte
             at += 1
-            place += 1
             continue
         if byte == 0x80 or byte == 0xFF or place + 1 >= size:
             return -1
@@ -173,12 +192,12 @@ def _faults(data):  # type: ignore[no-untyped-def]
     return broken, shown, beyond
 
 
-@njit([(_BYTES, types.boolean, _OUT)], cache=True, nogil=True)
-def _unix_lines(text, drop, out):  # type: ignore[no-untyped-def]
+@njit([(_BYTES, types.int64, _OUT)], cache=True, nogil=True)
+def _unix_lines(text, returns, out):  # type: ignore[no-untyped-def]
     at = 0
     for byte in text:
         if byte == 13:
-            if drop:
+            if returns == _DROP:
                 continue
             byte = np.uint8(10)
         out[at] = byte

@@ -7,11 +7,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from cslog.scan.words import folded_product, word_at
+from cslog.scan.words import bytes_at, folded_product, pointer, word_at
 
-_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+_I32 = types.Array(types.int32, 1, "C", readonly=True)
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
 
+LANES = 8
+"""Words that ``hash_of`` works with."""
+
+_LANES = types.Array(types.uint64, 1, "C")
 _U = np.uint64
 _P32_1, _P32_2, _P32_3 = _U(0x9E3779B1), _U(0x85EBCA77), _U(0xC2B2AE3D)
 _P64_1, _P64_2, _P64_3 = _U(0x9E3779B185EBCA87), _U(0xC2B2AE3D27D4EB4F), _U(0x165667B19E3779F9)
@@ -32,7 +36,7 @@ _SECRET = np.frombuffer(
 
 @njit
 def _key(place):  # type: ignore[no-untyped-def]
-    return word_at(_SECRET, place)
+    return word_at(pointer(_SECRET), place)
 
 
 @njit
@@ -137,19 +141,25 @@ def _long(data, start, size, lanes):  # type: ignore[no-untyped-def]
     return _avalanche(total)
 
 
-@njit([(_BYTES, _I64)], cache=True, nogil=True)
-def xxh3(data, offsets):  # type: ignore[no-untyped-def]
-    """Hashes (int64) of the rows; row i are the bytes of ``data`` from ``offsets[i]`` to ``offsets[i + 1]``."""
-    hashes = np.empty(offsets.size - 1, np.int64)
-    lanes = np.empty(8, np.uint64)
+@njit
+def hash_of(text, start, size, lanes):  # type: ignore[no-untyped-def]
+    """XXH3 of ``size`` bytes behind the pointer ``text`` from ``start`` on; ``lanes``: LANES words to work with."""
+    if size <= 16:
+        return np.int64(_up_to_16(text, start, size))
+    if size <= 240:
+        return np.int64(_up_to_240(text, start, size))
+    return np.int64(_long(text, start, size, lanes))
+
+
+def xxh3(addresses: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Hashes (int64) of rows as ``cslog.scan.columns.rows_of`` gives them."""
+    return _xxh3(addresses, lengths, np.empty(LANES, np.uint64))
+
+
+@njit([(_I64, _I32, _LANES)], cache=True, nogil=True)
+def _xxh3(addresses, lengths, lanes):  # type: ignore[no-untyped-def]
+    hashes = np.empty(addresses.size, np.int64)
+    scratch = pointer(lanes)
     for row in range(hashes.size):
-        start = offsets[row]
-        size = offsets[row + 1] - start
-        if size <= 16:
-            value = _up_to_16(data, start, size)
-        elif size <= 240:
-            value = _up_to_240(data, start, size)
-        else:
-            value = _long(data, start, size, lanes)
-        hashes[row] = np.int64(value)
+        hashes[row] = hash_of(bytes_at(addresses[row]), 0, np.int64(lengths[row]), scratch)
     return hashes

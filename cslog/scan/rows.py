@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
+from cslog.scan.words import pointer
+
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _I32 = types.Array(types.int32, 1, "C", readonly=True)
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
@@ -49,6 +51,23 @@ def distinct(keys):  # type: ignore[no-untyped-def]
             count += 1
         codes[row] = table[slot]
     return codes, first[:count].copy()
+
+
+NONE, SEVERAL = -1, -2
+
+
+@njit([(_I32, _I32)], cache=True, nogil=True)
+def only_one(groups, values):  # type: ignore[no-untyped-def]
+    """Per group the only value from 0 on that its rows have, NONE or SEVERAL (int32)."""
+    count = 0
+    for group in groups:
+        count = max(count, group + 1)
+    found = np.full(count, NONE, np.int32)
+    for row in range(groups.size):
+        value, other = values[row], found[groups[row]]
+        if value >= 0 and value != other:
+            found[groups[row]] = value if other == NONE else SEVERAL
+    return found
 
 
 @njit([(_I64, _I64, _I64)], cache=True, nogil=True)
@@ -98,34 +117,36 @@ def _run_end(order, begin, end, keys):  # type: ignore[no-untyped-def]
 
 
 @njit([(types.Array(types.int64, 1, "C"), _I64, _FOUR)], cache=True, nogil=True)
-def arrange(order, first, keys):  # type: ignore[no-untyped-def]
-    """Bring rows of ``order``, which is sorted by ``first``, into the order of ``keys`` where ``first`` is equal.
+def arrange(rows, first, keys):  # type: ignore[no-untyped-def]
+    """Bring ``rows``, which is sorted by ``first``, into the order of ``keys`` where ``first`` is equal.
 
     Stable. Runs that are in order are merged, and exports are in order for the most part.
     """
-    spare = np.empty(order.size, np.int64)
+    spare = np.empty(rows.size, np.int64)
+    order = pointer(rows)
+    columns = (pointer(keys[0]), pointer(keys[1]), pointer(keys[2]), pointer(keys[3]))
     begin = 0
-    while begin < order.size:
+    while begin < rows.size:
         end = begin + 1
-        while end < order.size and first[order[end]] == first[order[begin]]:
+        while end < rows.size and first[order[end]] == first[order[begin]]:
             end += 1
         while True:
             left, runs = begin, 0
             while left < end:
-                middle = _run_end(order, left, end, keys)
+                middle = _run_end(order, left, end, columns)
                 runs += 1
                 if middle == end:
                     break
-                right = _run_end(order, middle, end, keys)
+                right = _run_end(order, middle, end, columns)
                 one, other = left, middle
                 for at in range(left, right):
-                    if one < middle and (other >= right or not _before(order[other], order[one], keys)):
+                    if one < middle and (other >= right or not _before(order[other], order[one], columns)):
                         spare[at] = order[one]
                         one += 1
                     else:
                         spare[at] = order[other]
                         other += 1
-                order[left:right] = spare[left:right]
+                rows[left:right] = spare[left:right]
                 left = right
             if runs <= 1:
                 break

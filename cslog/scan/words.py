@@ -13,13 +13,37 @@ _intrinsic: Any = intrinsic  # what it makes of a function is called with two ar
 
 
 @_intrinsic
-def word_at(typing_context: Any, data: Any, place: Any) -> Any:
-    """The eight bytes of ``data`` (uint8) from ``place`` on as a number, the first byte the lowest; unchecked."""
+def pointer(typing_context: Any, array: Any) -> Any:
+    """Where the items of ``array`` begin, to be indexed like it.
+
+    For functions that are called for every row: numba counts references to arrays that are handed on, and not to
+    pointers. So the array must be an argument of the compiled function or returned by it: one that is only made
+    there is freed when it was named for the last time.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        pointer = builder.gep(array.data, [arguments[1]])
-        return builder.load(builder.bitcast(pointer, _WORD.as_pointer()), align=1)
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), generate  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def bytes_at(typing_context: Any, address: Any) -> Any:
+    """The pointer to the bytes at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.CPointer(types.uint8)(types.int64), generate  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def word_at(typing_context: Any, data: Any, place: Any) -> Any:
+    """The eight bytes behind the pointer ``data`` (uint8) from ``place`` on as a number, the first byte the lowest."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        return builder.load(builder.bitcast(place, _WORD.as_pointer()), align=1)
 
     return types.uint64(data, types.int64), generate
 

@@ -12,7 +12,7 @@ from cslog.readers.head import Head
 
 _SKEW_S = 5  # clocks of client and server differ by seconds; a quoted message is older than that
 # What stands between a sender and his text. Full-width marks come from editors that "correct" them.
-_TAIL = re.compile(r"[(（](2[0-9]{3}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})[)）][:：]")
+_TAIL = re.compile(r"[(（]([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})[)）][:：]")
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 # shop:agent of a shop that is not the exporter's; a blank at the colon makes it a phrase.
 _OTHER_SHOP = re.compile(r"[^:]*[^:\s]:[^:\s].*")
@@ -121,7 +121,7 @@ class _Scan:
                 buyer, last, is_open, reason = nick, None, False, _BEFORE_FIRST
                 continue
             why = reason
-            if buyer is not None and ("(2" in line or "（2" in line):
+            if buyer is not None:
                 found = self._message(line, buyer)
                 if isinstance(found, tuple):
                     sender, match = found

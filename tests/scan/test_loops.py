@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import ctypes
+import re
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cslog import classify
 from cslog.scan import columns, hashing, rows
 
 LENGTHS = [*range(260), 511, 512, 1023, 1024, 1025, 1088, 1089, 2048, 2049, 70_000]
@@ -18,23 +20,71 @@ LENGTHS = [*range(260), 511, 512, 1023, 1024, 1025, 1088, 1089, 2048, 2049, 70_0
 
 def test_hashes_are_those_of_the_library():
     drawn = np.random.default_rng(3)
-    texts = [drawn.integers(0, 256, length, dtype=np.uint8).tobytes() for length in LENGTHS]
-    places = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    found = hashing.xxh3(np.frombuffer(b"".join(texts), np.uint8), places)
-    assert found.view(np.uint64).tolist() == [xxhash.xxh3_64_intdigest(text) for text in texts]
+    texts = [drawn.integers(0, 256, length, dtype=np.uint8) for length in LENGTHS]
+    addresses = np.array([text.ctypes.data for text in texts], np.int64)
+    found = hashing.xxh3(addresses, np.array(LENGTHS, np.int32))
+    assert found.view(np.uint64).tolist() == [xxhash.xxh3_64_intdigest(text.tobytes()) for text in texts]
 
 
 WORDS = st.lists(st.none() | st.text(st.sampled_from("ab好😀"), max_size=14), max_size=12)
 
 
-@given(WORDS, st.integers(0, 5))
-def test_strings_become_bytes_and_strings_again(words, start):
-    """Also where the column is a part of a longer one."""
-    series = pl.Series(words, dtype=pl.String)[start:]
-    data, places = columns.bytes_of(series)
-    pieces = [data[begin:end].tobytes().decode() for begin, end in itertools.pairwise(places)]
-    assert pieces == [word or "" for word in words[start:]]
-    assert columns.strings(data, places).to_list() == pieces
+@given(WORDS, WORDS, st.integers(0, 5))
+def test_strings_are_found_where_they_are(one, other, start):
+    """Also where the column is a part of a longer one, or consists of several."""
+    series = pl.concat([pl.Series(one, dtype=pl.String), pl.Series(other, dtype=pl.String)], rechunk=False)[
+        start:
+    ]
+    rows = columns.rows_of(series)
+    pieces = [
+        ctypes.string_at(address, length)
+        for address, length in zip(rows[0].tolist(), rows[1].tolist(), strict=True)
+    ]
+    assert pieces == [(word or "").encode() for word in (one + other)[start:]]
+    places = np.cumsum([0, *rows.lengths], dtype=np.int64)
+    assert (
+        columns.strings(np.frombuffer(b"".join(pieces), np.uint8), places).to_list()
+        == series.fill_null("").to_list()
+    )
+
+
+KINDS = st.integers(0, 10)
+SPOKEN = st.lists(
+    st.tuples(st.text(st.sampled_from("ab ?？好\u3000😀é€"), max_size=40), KINDS, st.integers(-1, 2)),
+    max_size=12,
+)
+
+
+@given(SPOKEN)
+def test_messages_are_known_by_speaker_kind_and_words(spoken):
+    names = ["小美", "", "a" * 20]
+    texts, kinds, speakers = zip(*spoken, strict=True) if spoken else ((), (), ())
+    keys, characters = classify.keys_and_characters(
+        pl.Series(texts, dtype=pl.String),
+        np.array(kinds, np.int8),
+        np.array(speakers, np.int32),
+        pl.Series(names),
+    )
+    for text, kind, speaker, key, count in zip(texts, kinds, speakers, keys, characters, strict=True):
+        words = re.sub(r"[ ?？\u3000😀€]", "", text) if kind == 0 else ""
+        written = f"{names[speaker] if speaker >= 0 else ''}\x1f{kind}\x1f{words}"
+        assert np.uint64(key.view(np.uint64)) == xxhash.xxh3_64_intdigest(written.encode())
+        assert count == (len(re.sub(r"\s", "", text)) if kind == 0 else 0)
+
+
+GROUPS = st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2)), max_size=20)
+
+
+@given(GROUPS)
+def test_groups_of_one_value(rows_):
+    groups = list(dict.fromkeys(group for group, _ in rows_))
+    found = rows.only_one(
+        np.array([groups.index(group) for group, _ in rows_], np.int32),
+        np.array([v for _, v in rows_], np.int32),
+    )
+    for group, value in zip(groups, found.tolist(), strict=True):
+        values = {v for g, v in rows_ if g == group and v >= 0}
+        assert value == (rows.NONE if not values else values.pop() if len(values) == 1 else rows.SEVERAL)
 
 
 KEYS = st.lists(st.tuples(*[st.integers(-2, 2) | st.integers(-(2**63), 2**63 - 1)] * 3), max_size=60)
