@@ -39,7 +39,9 @@ def merged(batch: pl.DataFrame) -> pl.DataFrame:
     """
     from cslog.scan import rows
 
-    batch = batch.rechunk()  # to take rows out of many pieces costs twice as much as to put them together first
+    batch = (
+        batch.rechunk()
+    )  # to take rows out of many pieces costs twice as much as to put them together first
     buyer, second, message, occurrence = keys = _integers(batch, schema.MESSAGE_ID)
     order = np.argsort(buyer, kind="stable")
     rows.arrange(order, buyer, (second, message, occurrence, occurrence))

@@ -243,6 +243,7 @@ class Writer:
         return self._commit(files, self._contents(self._unnamed()))
 
     def _commit(self, rows: pl.DataFrame, contents: list[dict[str, Any]]) -> int:
+        rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LEDGER.items())
         rows = pl.concat([rows, pl.DataFrame(contents, schema=LEDGER)])
         versions = {f"{t}_version": pl.lit(self._table(t).version) for t in DATA}
         rows = rows.with_columns(**versions, schema_version=pl.lit(SCHEMA_VERSION)).select(
