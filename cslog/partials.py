@@ -302,7 +302,7 @@ def _small_codes(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As kernels.sums.intern, ascending, for many numbers out of a small range."""
     size = int(numbers.max(initial=-1)) + 1
     if size > _HISTOGRAM:
-        return sums.intern(numbers)  # type: ignore[no-any-return]
+        return sums.intern(numbers)
     there = np.zeros(size, bool)
     there[numbers] = True
     codes = np.cumsum(there, dtype=np.int32) - np.int32(1)
