@@ -11,6 +11,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -84,7 +85,7 @@ def canonical_messages(
         accounts.staff.get(shop, frozenset()),
         accounts.internal.get(shop, frozenset()),
     )
-    exporter = names.short(batch.exporter) if batch.exporter else None
+    exporter = names.short(plain_account(batch.exporter)) if batch.exporter else None
 
     raw = (
         batch.messages
@@ -119,7 +120,7 @@ def canonical_messages(
     handed = np.where(transfer & ~own, looks.handed, -1)
     columns = {
         "month": _months(sent_at),
-        "buyer": _named(people.buyers, people.buyer),
+        "buyer": _named(people.names, people.buyer),
         "buyer_key": buyer_key,
         "sent_at": sent_at,
         "rank": rank,
@@ -131,7 +132,7 @@ def canonical_messages(
         "transfer_from": _named(looks.handed_from, handed),
         "transfer_to": _named(looks.handed_to, handed),
         "characters": characters,
-        "sender": _named(people.senders, people.sender),
+        "sender": _named(people.names, people.sender),
         "text": looks.text,
         "rule": _named(_RULES, decided),
         "message_key": message_key,
@@ -192,17 +193,23 @@ class _Names:
     staff: frozenset[str]
     internal: frozenset[str]
 
-    def short(self, name: str) -> str:
-        """The agent's name without site and shop; the main account is named like the shop."""
-        plain = plain_account(name)
-        if plain in (self.file_shop, self.shop):
+    @cached_property
+    def _mains(self) -> frozenset[str]:
+        return frozenset((self.file_shop, self.shop))
+
+    @cached_property
+    def _prefixes(self) -> tuple[str, str]:
+        return f"{self.file_shop}:", f"{self.shop}:"
+
+    def short(self, plain: str) -> str:
+        """The agent's name without the shop; the main account is named like the shop."""
+        if plain in self._mains:
             return self.shop
-        return plain.removeprefix(f"{self.file_shop}:").removeprefix(f"{self.shop}:")
+        return plain.removeprefix(self._prefixes[0]).removeprefix(self._prefixes[1])
 
     def is_account(self, plain: str) -> bool:
         """Whether somebody of that name, without the site, speaks for the shop."""
-        prefixes = (f"{self.file_shop}:", f"{self.shop}:")
-        return plain.startswith(prefixes) or plain in (self.file_shop, self.shop) or plain in self.staff
+        return plain in self._mains or plain.startswith(self._prefixes) or plain in self.staff
 
     def is_robot(self, short: str) -> bool:
         """Whether the account is a robot's."""
@@ -243,54 +250,54 @@ _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
 class _People:
     """Who speaks to whom in every row: a name is looked at once, however often it stands in the file.
 
-    ``buyer``, ``sender`` and ``account`` (the sender's, without the shop) number the names in ``buyers``,
-    ``senders`` and ``accounts``.
+    ``buyer`` and ``sender`` number ``names``, ``account`` (the sender's, without the shop) numbers ``accounts``.
     """
 
-    buyers: list[str]
+    names: list[str | None]
+    accounts: list[str | None]
     buyer: np.ndarray
+    sender: np.ndarray
+    account: np.ndarray
     buyer_key: np.ndarray
     own: np.ndarray  # the buyer is one of the shop's own people
-    senders: list[str | None]
-    sender: np.ndarray
-    is_buyer: np.ndarray
-    accounts: list[str | None]
-    account: np.ndarray
-    of_shop: np.ndarray
+    of_shop: np.ndarray  # this and the next two: of the sender
     robot: np.ndarray
     assistant: np.ndarray
 
 
 def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
-    buyer, found = _distinct(raw["buyer"])
-    buyers = [plain_account(name or "") for name in found]
-    own = [names.is_account(name) or name in names.internal for name in buyers]
-    sender, found = _distinct(raw["sender"])
-    senders = [None if name is None else plain_account(name) for name in found]
-    short = [None if name is None else names.short(name) for name in senders]
-    accounts = list(dict.fromkeys(short))
-    number_of_account = {name: number for number, name in enumerate(accounts)}
-    person: dict[str | None, int] = {name: number for number, name in enumerate(buyers)}
-    buyer_person = np.array([person[name] for name in buyers], np.int32)
-    same_person = np.array([person.get(name, -1) for name in senders], np.int32)
-
-    def of_sender(told: list[bool]) -> np.ndarray:
-        return np.array(told, bool)[sender]
-
+    number, found = _distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
+    plain = [None if name is None else plain_account(name) for name in found]
+    people, person = _numbered(plain)
+    buyer, sender = person[number[: raw.height]], person[number[raw.height :]]
+    of_shop = [name is not None and names.is_account(name) for name in people]
+    short = [
+        names.short(name) if name is not None and mine else name
+        for name, mine in zip(people, of_shop, strict=True)
+    ]
+    accounts, account = _numbered(short)
+    own = [mine or name in names.internal for name, mine in zip(people, of_shop, strict=True)]
+    robot = [name is not None and names.is_robot(name) for name in accounts]
+    assistant = [name in names.assistants for name in accounts]
     return _People(
-        buyers=buyers,
-        buyer=buyer,
-        buyer_key=_buyer_keys(buyers, names.shop, platform)[buyer],
-        own=np.array(own, bool)[buyer],
-        senders=senders,
-        sender=sender,
-        is_buyer=same_person[sender] == buyer_person[buyer],
+        names=people,
         accounts=accounts,
-        account=np.array([number_of_account[name] for name in short], np.int32)[sender],
-        of_shop=of_sender([name is not None and names.is_account(name) for name in senders]),
-        robot=of_sender([name is not None and names.is_robot(name) for name in short]),
-        assistant=of_sender([name in names.assistants for name in short]),
+        buyer=buyer,
+        sender=sender,
+        account=account[sender],
+        buyer_key=_buyer_keys(people, itertools.repeat(names.shop), platform)[buyer],
+        own=np.array(own, bool)[buyer],
+        of_shop=np.array(of_shop, bool)[sender],
+        robot=np.array(robot, bool)[account][sender],
+        assistant=np.array(assistant, bool)[account][sender],
     )
+
+
+def _numbered(names: list[str | None]) -> tuple[list[str | None], np.ndarray]:
+    """The distinct names, and the number of each of ``names`` among them."""
+    found = list(dict.fromkeys(names))
+    number_of = {name: number for number, name in enumerate(found)}
+    return found, np.array([number_of[name] for name in names], np.int32)
 
 
 @dataclass(frozen=True)
@@ -330,7 +337,7 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
         for at, pair in enumerate(told):
             if pair[0] is not None:
                 party[at] = len(parties)
-                parties.append((names.short(pair[0]), names.short(pair[1])))
+                parties.append((names.short(plain_account(pair[0])), names.short(plain_account(pair[1]))))
         handed[rows] = party[number]
     if marked.any():
         place = np.arange(size)
@@ -343,7 +350,7 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
 
 def _sides(stated: pl.Series, people: _People, looks: _Looks) -> np.ndarray:
     side = np.where(people.of_shop, _AGENT, _NOBODY)
-    side[people.is_buyer] = _BUYER
+    side[people.buyer == people.sender] = _BUYER
     side[looks.system] = _SYSTEM
     if stated.null_count() < len(stated):
         sides = {"buyer": _BUYER, "agent": _AGENT, "robot": _ROBOT, "system": _SYSTEM}
@@ -412,17 +419,16 @@ def _owners(
     if agent.null_count() < len(agent):
         number, written = _distinct(agent)
         stated = np.where(agent.is_null().to_numpy(), stated, number + len(found))
-        found += [None if name is None else names.short(name) for name in written]
+        found += [None if name is None else names.short(plain_account(name)) for name in written]
     staff = (side == _AGENT) | (side == _ROBOT)
     asked = message_class == int(MessageClass.BUYER)
     return found, np.where(staff, people.account, np.where(asked, stated, -1))
 
 
-def _buyer_keys(buyers: Iterable[str], shop: str | pl.Series, platform: str) -> np.ndarray:
+def _buyer_keys(buyers: Iterable[str | None], shops: Iterable[str], platform: str) -> np.ndarray:
     """Keys of (platform, shop, buyer)."""
-    shops = itertools.repeat(shop) if isinstance(shop, str) else shop
     written = [
-        f"{platform}{_SEPARATOR}{of}{_SEPARATOR}{buyer}" for of, buyer in zip(shops, buyers, strict=False)
+        f"{platform}{_SEPARATOR}{shop}{_SEPARATOR}{buyer}" for buyer, shop in zip(buyers, shops, strict=False)
     ]
     return keys.hashes(pl.Series(written, dtype=pl.String)).to_numpy()
 
