@@ -19,6 +19,7 @@ import polars as pl
 from cslog import classify, keys, schema
 from cslog.classify import WHITE_SPACE
 from cslog.clock import DAY_SECONDS, month_label
+from cslog.coded import NOBODY, Coded, distinct
 from cslog.config import DEFAULT_ROBOTS
 from cslog.errors import ReadError
 from cslog.readers.base import Batch
@@ -64,7 +65,13 @@ def is_masked(buyer: pl.Expr) -> pl.Expr:
 def canonical_messages(
     batch: Batch, accounts: Accounts, source_file: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Messages of one file as schema.MESSAGES, and schema.REJECTS of those whose sender has no place.
+    """``coded_messages`` as a frame of schema.MESSAGES, and the rejects."""
+    messages, rejects = coded_messages(batch, accounts, source_file)
+    return messages.frame(), rejects
+
+
+def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[Coded, pl.DataFrame]:
+    """Messages of one file, and schema.REJECTS of those whose sender has no place.
 
     Raises ReadError when the file's shop is unknown.
     """
@@ -118,41 +125,39 @@ def canonical_messages(
     buyer_key, sent_at = people.buyer_key, raw["sent_at"]
     rank, occurrence = rows.equal_before(buyer_key, sent_at.to_numpy(), message_key)
     handed = np.where(transfer & ~own, looks.handed, -1)
+    months, month = _months(sent_at.to_numpy())
+    found, constant = _Found(), np.zeros(raw.height, np.int32)
     columns = {
-        "month": _months(sent_at),
-        "buyer": _named(people.names, people.buyer),
+        "month": found.add(months, month),
+        "platform": found.add([batch.platform], constant),
+        "shop": found.add([shop], constant),
+        "buyer": found.add(people.names, people.buyer),
         "buyer_key": buyer_key,
-        "sent_at": sent_at,
+        "sent_at": sent_at.to_numpy(),
         "rank": rank,
         "message_class": message_class,
         "kind": looks.kind,
-        "agent": _named(agents, agent),
+        "agent": found.add(agents, agent),
         # Only a message without a stated agent can ever need the exporter (I3).
-        "exporter": _named([exporter], np.where(asked & (agent < 0), 0, -1)),
-        "transfer_from": _named(looks.handed_from, handed),
-        "transfer_to": _named(looks.handed_to, handed),
+        "exporter": found.add([exporter], np.where(asked & (agent < 0), 0, -1)),
+        "transfer_from": found.add(looks.handed_from, handed),
+        "transfer_to": found.add(looks.handed_to, handed),
         "characters": characters,
-        "sender": _named(people.names, people.sender),
-        "text": looks.text,
-        "rule": _named(_RULES, decided),
+        "sender": found.add(people.names, people.sender),
+        "rule": found.add(_RULES, decided),
         "message_key": message_key,
         "occurrence": occurrence,
-        "source_line": raw["line"],
+        "refines": np.zeros(raw.height, np.bool_),
+        "source_file": found.add([source_file], constant),
+        "source_line": raw["line"].to_numpy(),
     }
-    for name, value in (
-        ("platform", batch.platform),
-        ("shop", shop),
-        ("refines", False),
-        ("source_file", source_file),
-    ):
-        columns[name] = pl.Series([value]).new_from_index(0, raw.height)
-    return pl.DataFrame({name: columns[name] for name in schema.MESSAGES}), rejects
+    return Coded(found.names, columns, looks.text), rejects
 
 
 def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.DataFrame:
     """Orders of one file as schema.ORDERS. Raises ReadError when a row's shop is unknown."""
     assert batch.orders is not None
-    number, found = _distinct(batch.orders["buyer"])
+    number, found = distinct(batch.orders["buyer"])
     buyers = pl.Series("buyer", [plain_account(name or "") for name in found], dtype=pl.String)
     raw = batch.orders.with_columns(buyers[number])
     given = (
@@ -171,8 +176,9 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
     written = raw.select(
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR)
     )
+    months, month = _months(raw["created_at"].to_numpy())
     return raw.with_columns(
-        month=_months(raw["created_at"]),
+        month=pl.Series(months, dtype=pl.String)[month],
         platform=pl.lit(batch.platform),
         buyer_key=_buyer_keys(raw["buyer"], raw["shop"], batch.platform),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
@@ -217,7 +223,7 @@ class _Names:
 
 
 def _shop_among(senders: pl.Series) -> str | None:
-    number, found = _distinct(senders)
+    number, found = distinct(senders)
     counts: Counter[str] = Counter()
     for name, count in zip(found, np.bincount(number, minlength=len(found)), strict=True):
         prefix, colon, _ = plain_account(name or "").partition(":")
@@ -226,20 +232,21 @@ def _shop_among(senders: pl.Series) -> str | None:
     return min(counts, key=lambda prefix: (-counts[prefix], prefix)) if counts else None
 
 
-def _distinct(strings: pl.Series) -> tuple[np.ndarray, list[str | None]]:
-    """A number per row, equal for equal strings, and the strings numbered."""
-    from cslog.scan import rows
+class _Found:
+    """The names of a file, as they are collected column by column."""
 
-    hashes = keys.hashes(strings).to_numpy()
-    if strings.null_count():
-        hashes = np.where(strings.is_null().to_numpy(), 0, hashes)
-    numbers, first = rows.distinct(hashes)
-    return numbers, strings[first].to_list()
+    def __init__(self) -> None:
+        self.names: list[str | None] = [None]
 
-
-def _named(names: Sequence[str | None], numbers: np.ndarray) -> pl.Series:
-    """The names with these numbers, null for -1."""
-    return pl.Series([*names, None], dtype=pl.String)[np.where(numbers < 0, len(names), numbers)]
+    def add(self, names: Sequence[str | None], numbers: np.ndarray) -> np.ndarray:
+        """Add ``names``; what ``numbers`` says of them, -1 for none, as numbers among all names (int32)."""
+        first = len(self.names)
+        self.names += names
+        missing = [number for number, name in enumerate(names) if name is None]
+        absent = numbers < 0
+        for number in missing:
+            absent |= numbers == number
+        return np.where(absent, NOBODY, numbers + first).astype(np.int32)
 
 
 _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
@@ -266,7 +273,7 @@ class _People:
 
 
 def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
-    number, found = _distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
+    number, found = distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
     plain = [None if name is None else plain_account(name) for name in found]
     people, person = _numbered(plain)
     buyer, sender = person[number[: raw.height]], person[number[raw.height :]]
@@ -320,7 +327,7 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
     system, marked, handed = np.zeros(size, bool), np.zeros(size, bool), np.full(size, -1, np.int32)
     kind = np.full(size, int(Kind.TEXT), np.int8)
     rows = np.flatnonzero(classify.worth_a_look(texts))
-    number, found = _distinct(texts[rows])
+    number, found = distinct(texts[rows])
     looks = [classify.look(text or "") for text in found]
     system[rows] = np.array([look.system for look in looks], bool)[number]
     marked[rows] = np.array([look.marked for look in looks], bool)[number]
@@ -417,7 +424,7 @@ def _owners(
     found = [*people.accounts, exporter]
     agent = raw["agent"]
     if agent.null_count() < len(agent):
-        number, written = _distinct(agent)
+        number, written = distinct(agent)
         stated = np.where(agent.is_null().to_numpy(), stated, number + len(found))
         found += [None if name is None else names.short(plain_account(name)) for name in written]
     staff = (side == _AGENT) | (side == _ROBOT)
@@ -433,9 +440,9 @@ def _buyer_keys(buyers: Iterable[str | None], shops: Iterable[str], platform: st
     return keys.hashes(pl.Series(written, dtype=pl.String)).to_numpy()
 
 
-def _months(seconds: pl.Series) -> pl.Series:
-    """``YYYY-MM`` of every second; a day is written once."""
+def _months(seconds: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """``YYYY-MM`` of every day that occurs, and the day of every second among them."""
     from cslog.scan import rows
 
-    numbers, first = rows.distinct(seconds.to_numpy() // DAY_SECONDS)
-    return _named([month_label(second // DAY_SECONDS) for second in seconds[first]], numbers)
+    numbers, first = rows.distinct(seconds // DAY_SECONDS)
+    return [month_label(int(second) // DAY_SECONDS) for second in seconds[first]], numbers
