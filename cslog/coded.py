@@ -52,11 +52,11 @@ class Coded:
     def __getitem__(self, name: str) -> np.ndarray:
         """A column other than ``text``, of the chosen rows."""
         column = self.columns[name]
-        return column if self.rows is None else column[self.rows]
+        return column if self.rows is None else column.take(self.rows)
 
     def only(self, rows: np.ndarray) -> Coded:
-        """The messages with these numbers among the chosen ones, in that order, or where ``rows`` is true."""
-        return replace(self, rows=rows if self.rows is None else self.rows[rows])
+        """The messages with these numbers among the chosen ones, in that order."""
+        return replace(self, rows=rows if self.rows is None else self.rows.take(rows))
 
     def without_text(self) -> Coded:
         """The same messages without what was said."""
@@ -70,18 +70,17 @@ class Coded:
             if name == "text":
                 found[name] = self.text if self.rows is None else self.text[self.rows]
             elif name in NAMES:
-                found[name] = names[self[name].astype(np.uint32)]
+                found[name] = names[self[name].view(np.uint32)]
             else:
                 found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
         return pl.DataFrame(found)
 
     def stored(self) -> pl.DataFrame:
         """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts."""
-        key_of = keys.hashes(pl.Series(self.names, dtype=pl.String)).to_numpy()
-        key_of = np.where(np.arange(len(key_of)) == NOBODY, keys.NOBODY, key_of)
-        return self.frame().with_columns(
-            pl.Series(key, key_of[self[name]]) for key, name in keys.ACCOUNT_KEYS.items()
-        )
+        key_of = keys.hashes(pl.Series(self.names, dtype=pl.String)).to_numpy().copy()
+        key_of[NOBODY] = keys.NOBODY
+        accounts = {key: pl.Series(key_of.take(self[name])) for key, name in keys.ACCOUNT_KEYS.items()}
+        return self.frame().with_columns(**accounts)
 
 
 def concat(parts: Sequence[Coded]) -> Coded:

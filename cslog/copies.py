@@ -58,11 +58,12 @@ def _folded(batch: Coded, rows: np.ndarray, repeated: np.ndarray) -> Coded:
     """
     said = batch.only(rows).frame(list(_RULES)).with_columns(number=pl.Series(np.cumsum(~repeated)))
     together = said.group_by("number", maintain_order=True).agg(**_RULES)
-    number_of = {name: number for number, name in enumerate(batch.names)}
     columns = dict(batch.columns)
     for name in _RULES:
-        values = together[name]
-        told = [number_of[value] for value in values] if name in coded.NAMES else values.to_numpy()
+        told = together[name].to_numpy()
+        if name in coded.NAMES:
+            number_of = {batch.names[number]: number for number in np.unique(columns[name])}
+            told = np.array([number_of.get(value, coded.NOBODY) for value in together[name]])
         columns[name] = columns[name].copy()
         columns[name][rows[~repeated]] = told
     return replace(batch, columns=columns)

@@ -126,29 +126,31 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
     rank, occurrence = rows.equal_before(buyer_key, sent_at.to_numpy(), message_key)
     handed = np.where(transfer & ~own, looks.handed, -1)
     months, month = _months(sent_at.to_numpy())
-    found, constant = _Found(), np.zeros(raw.height, np.int32)
+    found = _Found()
+    whom = found.add(people.names)
+    constant = found.add([batch.platform, shop, source_file, exporter])
     columns = {
-        "month": found.add(months, month),
-        "platform": found.add([batch.platform], constant),
-        "shop": found.add([shop], constant),
-        "buyer": found.add(people.names, people.buyer),
+        "month": found.add(months)[month],
+        "platform": np.full(raw.height, constant[0]),
+        "shop": np.full(raw.height, constant[1]),
+        "buyer": whom[people.buyer],
         "buyer_key": buyer_key,
         "sent_at": sent_at.to_numpy(),
         "rank": rank,
         "message_class": message_class,
         "kind": looks.kind,
-        "agent": found.add(agents, agent),
+        "agent": found.add(agents)[agent],
         # Only a message without a stated agent can ever need the exporter (I3).
-        "exporter": found.add([exporter], np.where(asked & (agent < 0), 0, -1)),
-        "transfer_from": found.add(looks.handed_from, handed),
-        "transfer_to": found.add(looks.handed_to, handed),
+        "exporter": np.where(asked & (agent < 0), constant[3], np.int32(NOBODY)),
+        "transfer_from": found.add(looks.handed_from)[handed],
+        "transfer_to": found.add(looks.handed_to)[handed],
         "characters": characters,
-        "sender": found.add(people.names, people.sender),
-        "rule": found.add(_RULES, decided),
+        "sender": whom[people.sender],
+        "rule": found.add(_RULES)[decided],
         "message_key": message_key,
         "occurrence": occurrence,
         "refines": np.zeros(raw.height, np.bool_),
-        "source_file": found.add([source_file], constant),
+        "source_file": np.full(raw.height, constant[2]),
         "source_line": raw["line"].to_numpy(),
     }
     return Coded(found.names, columns, looks.text), rejects
@@ -233,20 +235,18 @@ def _shop_among(senders: pl.Series) -> str | None:
 
 
 class _Found:
-    """The names of a file, as they are collected column by column."""
+    """The names of a file, as they are collected list by list."""
 
     def __init__(self) -> None:
         self.names: list[str | None] = [None]
 
-    def add(self, names: Sequence[str | None], numbers: np.ndarray) -> np.ndarray:
-        """Add ``names``; what ``numbers`` says of them, -1 for none, as numbers among all names (int32)."""
+    def add(self, names: Sequence[str | None]) -> np.ndarray:
+        """Add ``names``. Returns their numbers among all names (int32), and NOBODY at the end, where -1 finds it."""
         first = len(self.names)
         self.names += names
-        missing = [number for number, name in enumerate(names) if name is None]
-        absent = numbers < 0
-        for number in missing:
-            absent |= numbers == number
-        return np.where(absent, NOBODY, numbers + first).astype(np.int32)
+        numbers = np.arange(first, first + len(names) + 1, dtype=np.int32)
+        numbers[[*(at for at, name in enumerate(names) if name is None), len(names)]] = NOBODY
+        return numbers
 
 
 _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
