@@ -140,9 +140,8 @@ def compute(messages: pl.DataFrame, orders: Orders, circumstances: Circumstances
     """Facts of the buyers in ``messages`` (NUMBERS and rules.message_columns; runs as in arrays.rows_of) and of
     ``orders`` of the same buyers.
     """
-    profile, config = circumstances.profile, circumstances.config
-    messages = rules.with_automatic_replies(messages, config, circumstances.automatic, profile.day_cut_s)
-    rows = rows_of(messages, orders, circumstances.names, profile)
+    profile = circumstances.profile
+    rows = _rows(messages, orders, circumstances)
     walked = walk(rows, circumstances, every_event=_asks_for_events(circumstances))
     flags, filtered_by = peer_days.flags_and_filters(walked, rows, circumstances)
     judged, flags = _judged(walked, flags, circumstances)
@@ -151,13 +150,20 @@ def compute(messages: pl.DataFrame, orders: Orders, circumstances: Circumstances
     return Facts(circumstances, rows, walked, judged, flags, filtered_by, credited)
 
 
+def _rows(messages: pl.DataFrame, orders: Orders, circumstances: Circumstances) -> Rows:
+    """Messages as kernels take them, what the configuration calls an automatic reply among the automatic ones."""
+    profile, config = circumstances.profile, circumstances.config
+    messages = rules.with_automatic_replies(messages, config, circumstances.automatic, profile.day_cut_s)
+    return rows_of(messages, orders, circumstances.names, profile)
+
+
 def with_later_messages(facts: Facts, waiting: pl.DataFrame, messages: pl.DataFrame) -> Facts:
     """``facts`` with the lateness of ``waiting`` turns (unfollowed_turns, and high: until when the buyer's messages
     are known) by the ``messages`` of their buyers since the end of the period.
     """
     circumstances = facts.circumstances
     nothing = facts.credited.orders.between(1, 0)
-    rows = rows_of(messages, nothing, circumstances.names, circumstances.profile)
+    rows = _rows(messages, nothing, circumstances)
     walked = walk(rows, circumstances, every_event=False)
     buyer = np.searchsorted(rows.gathered.buyer_key, waiting["buyer_key"].to_numpy())
     from cslog.kernels import returns
