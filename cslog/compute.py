@@ -179,14 +179,15 @@ class _Loader:
         """Messages of the period and its padding; of the buyers in ``reach``, as far as that says."""
         parts = [self._between(self._low, self._high)]
         if reach.height:
-            before = self._between(int(reach["low"].min()), self._low - 1)  # type: ignore[arg-type]
-            after = self._between(self._high + 1, int(reach["high"].max()))  # type: ignore[arg-type]
+            before = int(reach["low"].min()), self._low - 1  # type: ignore[arg-type]
+            after = self._high + 1, int(reach["high"].max())  # type: ignore[arg-type]
             far = reach.lazy()
             parts += [
-                part.join(far, on="buyer_key", maintain_order="left")
+                self._between(*span, reach["buyer_key"])
+                .join(far, on="buyer_key", maintain_order="left")
                 .filter(pl.col("sent_at").is_between(pl.col("low"), pl.col("high")))
                 .select(self._columns)
-                for part in (before, after)
+                for span in (before, after)
             ]
         return pl.concat(parts).collect()
 
@@ -195,8 +196,10 @@ class _Loader:
         if self._last <= self._high:
             return facts
         beyond = self._between(self._high + 1, self._last).select("buyer_key", "sent_at").collect()
+        if beyond.is_empty():
+            return facts
         waiting = facts.unfollowed_turns(self._task.split.period)
-        waiting = waiting.join(beyond.select("buyer_key"), on="buyer_key", how="semi")
+        waiting = waiting.filter(pl.Series(np.isin(waiting["buyer_key"], beyond["buyer_key"])))
         if waiting.is_empty():
             return facts
         known = pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high))
@@ -213,14 +216,13 @@ class _Loader:
         if came_back.is_empty():
             return facts
         # From the period's end on: a run of messages that no silence ends does not last for days.
-        later = self._between(self._end, self._last).join(
-            came_back.lazy(), on="buyer_key", how="semi", maintain_order="left"
-        )
+        later = self._between(self._end, self._last, came_back["buyer_key"])
         return facts_module.with_later_messages(
             facts, waiting.join(came_back, on="buyer_key"), later.collect()
         )
 
-    def _between(self, low: int, high: int) -> pl.LazyFrame:
+    def _between(self, low: int, high: int, buyer_keys: pl.Series | None = None) -> pl.LazyFrame:
+        """Messages of the task (of ``buyer_keys``) with ``low`` ≤ sent_at ≤ ``high`` that are known by then."""
         task = self._task
         last = task.as_of if task.as_of is not None else self._last
         rules = self._rules
@@ -234,6 +236,8 @@ class _Loader:
         read = self._snapshot.messages(low, max(low, min(high, last)), list(inputs), keys)
         if low > last:
             read = read.clear()
+        if buyer_keys is not None:
+            read = read.filter(pl.col("buyer_key").is_in(buyer_keys.implode()))
         if task.buyers is not None:
             read = read.filter(pl.col("buyer_key").is_in(list(task.buyers)))
         return read.with_columns(**rules).select(self._columns) if rules else read.select(self._columns)

@@ -194,7 +194,7 @@ def _tasks(
 ) -> Iterable[Task]:
     """Tasks over ranges of the buyer keys that weigh about the same."""
     first = split.period.first_day * clock.DAY_SECONDS
-    last = (split.period.last_day + 1) * clock.DAY_SECONDS
+    last = (split.period.last_day + 1) * clock.DAY_SECONDS - 1
     messages = snapshot.count(first, last)
     count = max(1 if messages < _SMALL else 2, -(-messages // _MESSAGES_PER_TASK))
     bounds = snapshot.cuts(first, last, count)

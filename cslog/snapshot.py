@@ -141,15 +141,14 @@ class Snapshot:
         run = sorted(
             (part for part in parts if part.partition == largest), key=lambda part: part.bounds["buyer_key"]
         )
-        if len(run) < count or not is_one_run(run):
+        if 2 * len(run) <= count or not is_one_run(run):
             return [-(2**63) + (2**64 * i) // count for i in range(count + 1)]  # keys are uniform
-        share = -(-sum(part.rows for part in run) // count)
+        share = sum(part.rows for part in run) / count
         inner, rows = [], 0
         for part, following in itertools.pairwise(run):
             rows += part.rows
-            if rows >= share:
+            if rows + part.rows / 2 > share * (len(inner) + 1):  # the next file's end would be farther off
                 inner.append(following.bounds["buyer_key"][0])
-                rows = 0
         return [-(2**63), *inner, 2**63]
 
     def _meeting(self, limits: dict[str, tuple[int, int]], months: list[str]) -> list[Part]:

@@ -60,10 +60,9 @@ class Facts:
     def unfollowed_turns(self, period: Period) -> pl.DataFrame:
         """Unanswered turns of the period of which no further message is known: turn, buyer_key, agent (code), open_at."""
         turns, walked = self.walked.turns, self.walked
-        day = walked.peer_days.day[turns.peer_day]
-        waiting = self.judged.flags & TURN["unfollowed"] != 0
-        waiting &= (day >= period.first_day) & (day <= period.last_day)
-        turn = np.flatnonzero(waiting)
+        turn = np.flatnonzero(self.judged.flags & TURN["unfollowed"])
+        day = walked.peer_days.day[turns.peer_day[turn]]
+        turn = turn[(day >= period.first_day) & (day <= period.last_day)]
         thread = turns.thread[turn]
         return pl.DataFrame(
             {

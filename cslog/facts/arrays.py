@@ -108,7 +108,9 @@ class Orders:
 
 def array(frame: pl.DataFrame, name: str, dtype: type) -> np.ndarray:
     """A column without nulls as a contiguous array."""
-    return np.ascontiguousarray(frame[name].to_numpy(), dtype=dtype)
+    pieces = [piece.to_numpy() for piece in frame[name].get_chunks()]
+    # NumPy puts them together, whose memory is kept from task to task (engine.memory).
+    return np.ascontiguousarray(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), dtype=dtype)
 
 
 def instants(frame: pl.DataFrame, name: str) -> np.ndarray:
