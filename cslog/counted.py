@@ -7,6 +7,7 @@ the agent credited), silent (orders credited to nobody), paid (all of them).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,28 @@ from cslog.kernels import sums
 from cslog.row_keys import RowKeys
 
 FACTS = ("turns", "questions", "units", "sessions", "messages", "autos", "sales", "silent", "paid")
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The days of agents in the period, few beside the peer-days: ``of_peer_day`` is the position of each one's, -1
+    outside the period; ``shop`` and ``agent`` codes and the ``day`` of each.
+    """
+
+    of_peer_day: np.ndarray
+    shop: np.ndarray
+    agent: np.ndarray
+    day: np.ndarray
+
+    @classmethod
+    def of(cls, keys: RowKeys, shop: np.ndarray, agent: np.ndarray, day: np.ndarray) -> Cells:
+        """Cells of peer-days."""
+        days = keys.split.period.days
+        number = (shop * (len(keys.names.accounts) + 1) + agent + 1) * len(days) + day - days[0]
+        places, distinct = sums.intern(np.where((day >= days[0]) & (day <= days[-1]), number, -1))
+        rest, offset = np.divmod(distinct, len(days))
+        shops, agents = np.divmod(rest, len(keys.names.accounts) + 1)
+        return cls(places, shops.astype(np.int32), (agents - 1).astype(np.int32), offset + days[0])
 
 
 class Counted:
@@ -53,15 +76,42 @@ class Counted:
         """
         if table.peer_day is None or self.keys.by_moment:
             return sums.intern(self.rows(fact, table))
-        codes, keys = self._codes_of_peer_days
-        return np.where(self._counts(fact, table.flags), codes[table.peer_day], np.int32(-1)), keys
+        codes, keys = self._codes_of_cells
+        found = codes[self.cells.of_peer_day][table.peer_day]
+        return np.where(self._counts(fact, table.flags), found, np.int32(-1)), keys
 
     @cached_property
-    def _codes_of_peer_days(self) -> tuple[np.ndarray, np.ndarray]:
-        walked = self.facts.walked
-        thread = walked.peer_days.thread
-        shop, agent = walked.thread_shop[thread], walked.thread_agent[thread]
-        return sums.intern(self.keys.of_days(shop, agent, walked.peer_days.day, self._agents))
+    def cells(self) -> Cells:
+        """Days of agents in the facts."""
+        shop, agent, day = (tables.of_peer_days(self.facts, name) for name in ("shop", "agent", "day"))
+        return Cells.of(self.keys, shop, agent, day)
+
+    @cached_property
+    def _codes_of_cells(self) -> tuple[np.ndarray, np.ndarray]:
+        cells = self.cells
+        codes, keys = sums.intern(self.keys.of_days(cells.shop, cells.agent, cells.day, self._agents))
+        return np.append(codes, np.int32(-1)), keys  # the last for peer-days without cell
+
+    def by_cell(self, table: Table, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the report by day of agent: the place of each row of ``table``, int32, -1 for none; and of each
+        place the code of the row, as in ``codes``, and the cell.
+        """
+        assert table.peer_day is not None
+        cell, number = self.cells.of_peer_day[table.peer_day], self.cells.day.size
+        if not self.keys.by_moment:
+            return np.where(codes >= 0, cell, np.int32(-1)), self._codes_of_cells[0][:-1], np.arange(number)
+        places, distinct = sums.intern(np.where(codes >= 0, codes.astype(np.int64) * number + cell, -1))
+        return places, *np.divmod(distinct, max(number, 1))
+
+    def staff_keys(self, table: Table) -> np.ndarray:
+        """Whose the rows of ``table`` are: keys of RowKeys.without_time, int64."""
+        whose, cells = self.keys.without_time(), self.cells
+        if self.keys.split.by_shift:
+            of_days = whose.of_days(table.shop, table.agent, table.day)
+            return whose.at(of_days, table.shop, table.agent, table.at)
+        assert table.peer_day is not None
+        of_cells = np.append(whose.of_days(cells.shop, cells.agent, cells.day), np.int64(-1))
+        return of_cells[cells.of_peer_day[table.peer_day]]
 
     def rows(self, fact: str, table: Table) -> np.ndarray:
         """The key of the row of the report that each row of ``table`` counts in, -1 for none; int64."""

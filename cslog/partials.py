@@ -98,9 +98,9 @@ def partial_of(
             found["waits"] = _waits(table, codes, rows)
             found["means"] = _means(table, codes, rows, split, len(keys.names.accounts))
         elif fact == "sessions":
-            found["spans"] = _spans(table, keys, codes)
+            found["spans"] = _spans(table, codes, counted)
         elif fact == "messages":
-            found["activity"] = _activity(table, codes, rows, keys)
+            found["activity"] = _activity(table, codes, rows, counted)
     totals = by_fact.pop("paid")
     return Partial(keys=keys, sums=by_fact, totals=totals, owners=_owners(facts, split), **found)
 
@@ -261,29 +261,33 @@ def _means(turns: Table, codes: np.ndarray, rows: np.ndarray, split: Split, acco
     return pl.DataFrame(columns)
 
 
-def _spans(sessions: Table, keys: RowKeys, codes: np.ndarray) -> pl.DataFrame:
+def _spans(sessions: Table, codes: np.ndarray, counted: Counted) -> pl.DataFrame:
     """Sessions that count, by whose they are and on which day."""
-    counted = np.flatnonzero((codes >= 0) & (sessions.flags & SESSION["counted"] != 0))
-    part = sessions.where(counted)
-    whose = keys.without_time()
-    key = whose.at(whose.of_days(part.shop, part.agent, part.day), part.shop, part.agent, part.at)
-    return pl.DataFrame({"key": key, "day": part.day, "first_at": part.at, "last_at": part.values["last_at"]})
-
-
-def _activity(messages: Table, codes: np.ndarray, rows: np.ndarray, keys: RowKeys) -> pl.DataFrame:
-    """First and last valid message of each agent and day per row."""
-    accounts, days = len(keys.names.accounts), len(keys.split.period.days)
-    first_day = keys.split.period.first_day
-    spoke = (codes >= 0) & (messages.flags & MESSAGE["active"] != 0)
-    number = (codes.astype(np.int64) * (accounts + 1) + messages.agent + 1) * days + messages.day - first_day
-    places, distinct = sums.intern(np.where(spoke, number, np.int64(-1)))
-    first, last = sums.extremes(
-        places, messages.values["first_at"], messages.values["last_at"], distinct.size
-    )
-    rest, day = np.divmod(distinct, days)
-    code, agent = np.divmod(rest, accounts + 1)
+    part = sessions.where(np.flatnonzero((codes >= 0) & (sessions.flags & SESSION["counted"] != 0)))
     return pl.DataFrame(
-        {"key": rows[code], "agent": agent - 1, "day": day + first_day, "first_at": first, "last_at": last}
+        {
+            "key": counted.staff_keys(part),
+            "day": part.day,
+            "first_at": part.at,
+            "last_at": part.values["last_at"],
+        }
+    )
+
+
+def _activity(messages: Table, codes: np.ndarray, rows: np.ndarray, counted: Counted) -> pl.DataFrame:
+    """First and last valid message of each agent and day per row."""
+    places, row, cell = counted.by_cell(messages, codes)
+    spoke = np.where(messages.flags & MESSAGE["active"] != 0, places, np.int32(-1))
+    first, last = sums.extremes(spoke, messages.values["first_at"], messages.values["last_at"], row.size)
+    some = np.flatnonzero(first <= last)
+    return pl.DataFrame(
+        {
+            "key": rows[row[some]],
+            "agent": counted.cells.agent[cell[some]].astype(np.int64),
+            "day": counted.cells.day[cell[some]],
+            "first_at": first[some],
+            "last_at": last[some],
+        }
     )
 
 

@@ -144,7 +144,8 @@ class Snapshot:
         if 2 * len(run) <= count or not is_one_run(run):
             return [-(2**63) + (2**64 * i) // count for i in range(count + 1)]  # keys are uniform
         share = sum(part.rows for part in run) / count
-        inner, rows = [], 0
+        inner: list[int] = []
+        rows = 0
         for part, following in itertools.pairwise(run):
             rows += part.rows
             if rows + part.rows / 2 > share * (len(inner) + 1):  # the next file's end would be farther off

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,45 +19,72 @@ if TYPE_CHECKING:
     from cslog.facts import Facts
 
 
-@dataclass(frozen=True, eq=False)
 class Table:
     """One element per fact in each array: ``buyer`` (position, -1 for a masked nick), ``shop`` and ``agent`` codes
     (-1: nobody), business ``day``, ``at`` (wall second that dates it), ``flags`` (cslog.flags.BITS), ``values``; and
     the ``peer_day`` that has the same agent and day, where there is one.
+
+    ``column`` gives buyer, shop, agent and day by name; few figures ask for them.
     """
 
-    buyer: np.ndarray
-    shop: np.ndarray
-    agent: np.ndarray
-    day: np.ndarray
-    at: np.ndarray
-    flags: np.ndarray
-    values: dict[str, np.ndarray]
-    peer_day: np.ndarray | None = None
+    def __init__(
+        self,
+        at: np.ndarray,
+        flags: np.ndarray,
+        values: dict[str, np.ndarray],
+        column: Callable[[str], np.ndarray],
+        peer_day: np.ndarray | None = None,
+    ) -> None:
+        self.at = at
+        self.flags = flags
+        self.values = values
+        self.peer_day = peer_day
+        self._column = column
+
+    @cached_property
+    def buyer(self) -> np.ndarray:
+        """Position of the buyer, -1 for a masked nick."""
+        return self._column("buyer")
+
+    @cached_property
+    def shop(self) -> np.ndarray:
+        """Code of the shop."""
+        return self._column("shop")
+
+    @cached_property
+    def agent(self) -> np.ndarray:
+        """Code of the agent, -1 for nobody."""
+        return self._column("agent")
+
+    @cached_property
+    def day(self) -> np.ndarray:
+        """Business day."""
+        return self._column("day")
 
     def where(self, wanted: np.ndarray) -> Table:
         """The rows for which ``wanted`` is true, or with these positions."""
-        arrays = {
-            name: getattr(self, name)[wanted] for name in ("buyer", "shop", "agent", "day", "at", "flags")
-        }
-        return Table(**arrays, values={name: values[wanted] for name, values in self.values.items()})
+        return Table(
+            self.at[wanted],
+            self.flags[wanted],
+            {name: values[wanted] for name, values in self.values.items()},
+            lambda name: self._column(name)[wanted],
+            None if self.peer_day is None else self.peer_day[wanted],
+        )
+
+
+def of_peer_days(facts: Facts, name: str) -> np.ndarray:
+    """``buyer``, ``shop``, ``agent`` or ``day`` of every peer-day."""
+    walked = facts.walked
+    if name == "day":
+        return walked.peer_days.day
+    of_threads = {"buyer": walked.thread_buyer, "shop": walked.thread_shop, "agent": walked.thread_agent}
+    return of_threads[name][walked.peer_days.thread]
 
 
 def _of_threads(
     facts: Facts, peer_day: np.ndarray, at: np.ndarray, bits: np.ndarray, **values: np.ndarray
 ) -> Table:
-    walked = facts.walked
-    thread = walked.peer_days.thread[peer_day]
-    return Table(
-        buyer=walked.thread_buyer[thread],
-        shop=walked.thread_shop[thread],
-        agent=walked.thread_agent[thread],
-        day=walked.peer_days.day[peer_day],
-        at=at,
-        flags=bits,
-        values=values,
-        peer_day=peer_day,
-    )
+    return Table(at, bits, values, lambda name: of_peer_days(facts, name)[peer_day], peer_day)
 
 
 def turns(facts: Facts) -> Table:
@@ -154,15 +182,14 @@ def autos(facts: Facts) -> Table:
     """Automatic replies by their senders: source (row of the frame); cslog.flags.AUTO."""
     found = facts.rows.gathered
     at = found.auto_at
-    return Table(
-        buyer=found.auto_buyer,
-        shop=found.shop[found.auto_buyer],
-        agent=found.auto_agent,
-        day=(at - facts.circumstances.profile.day_cut_s) // threads.DAY,
-        at=at,
-        flags=np.full(at.size, AUTO["counted"], np.int64),
-        values={"source": found.auto_source.astype(np.int64)},
-    )
+    columns = {
+        "buyer": found.auto_buyer,
+        "shop": found.shop[found.auto_buyer],
+        "agent": found.auto_agent,
+        "day": (at - facts.circumstances.profile.day_cut_s) // threads.DAY,
+    }
+    bits = np.full(at.size, AUTO["counted"], np.int64)
+    return Table(at, bits, {"source": found.auto_source.astype(np.int64)}, columns.__getitem__)
 
 
 def orders(facts: Facts) -> Table:
@@ -173,12 +200,11 @@ def orders(facts: Facts) -> Table:
     sold_at = np.where(sold, found.created if facts.circumstances.rule == "order" else found.paid, -1)
     bits = np.where(sold, np.int64(ORDER["sold"]), 0)
     bits |= np.where(credited.credited >= 0, np.int64(ORDER["credited"]), np.int64(ORDER["silent"]))
-    return Table(
-        buyer=credited.buyer,
-        shop=found.shop,
-        agent=credited.credited,
-        day=(sold_at - facts.circumstances.profile.day_cut_s) // threads.DAY,
-        at=sold_at,
-        flags=bits,
-        values={"amount_cents": found.amount_cents, "items": found.items},
-    )
+    columns = {
+        "buyer": credited.buyer,
+        "shop": found.shop,
+        "agent": credited.credited,
+        "day": (sold_at - facts.circumstances.profile.day_cut_s) // threads.DAY,
+    }
+    values = {"amount_cents": found.amount_cents, "items": found.items}
+    return Table(sold_at, bits, values, columns.__getitem__)

@@ -66,10 +66,18 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         profile.day_cut_s,
         profile.transfer == "neutral",
     )
-    event_row, event_type, thread_events, thread_buyer, thread_agent = threads.order_threads(
-        found.starts, found.who, owner, voided, reopened
+    (
+        event_row,
+        event_type,
+        event_at,
+        visible,
+        characters,
+        thread_events,
+        thread_buyer,
+        thread_agent,
+    ) = threads.order_threads(
+        found.starts, found.at, found.who, found.visible, found.characters, owner, voided, reopened
     )
-    event_at = found.at[event_row]
     thread_shop = found.shop[thread_buyer]
     number = on_duty.of(thread_shop, thread_agent)
     ends = np.array([circumstances.data_ends[shop] for shop in circumstances.names.shops], np.int64)
@@ -79,8 +87,8 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         event_at,
         on_duty.elapsed(number, event_at, np.diff(thread_events)),
         event_type,
-        found.visible[event_row],
-        found.characters[event_row],
+        visible,
+        characters,
         thread_end,
         on_duty.elapsed(number, thread_end),
         np.where(number >= 0, np.int64(threads.DAY), _NO_LIMIT),

@@ -69,9 +69,8 @@ def count_flags(codes, flags, needs, number):  # type: ignore[no-untyped-def]
         if code < 0:
             continue
         bits = flags[i]
-        for j in range(needs.size):
-            if bits & needs[j] == needs[j]:
-                sums[code, j] += 1
+        for j in range(needs.size):  # without a branch, so that several are added at once
+            sums[code, j] += (bits & needs[j]) == needs[j]
     return sums
 
 
@@ -121,10 +120,13 @@ def count_owners(starts, shop, at, who, agent, begin, end, shops):  # type: igno
     """Buyer messages with ``begin`` ≤ at < ``end`` per shop, and those whose agent is not stated: int64, (2, shops)."""
     counts = np.zeros((2, shops), np.int64)
     for buyer in range(shop.size):
+        asked, inferred = 0, 0
         for i in range(starts[buyer], starts[buyer + 1]):
-            if who[i] == 0 and begin <= at[i] < end:
-                counts[0, shop[buyer]] += 1
-                counts[1, shop[buyer]] += agent[i] < 0
+            counts_here = (who[i] == 0) & (at[i] >= begin) & (at[i] < end)
+            asked += counts_here
+            inferred += counts_here & (agent[i] < 0)
+        counts[0, shop[buyer]] += asked
+        counts[1, shop[buyer]] += inferred
     return counts
 
 

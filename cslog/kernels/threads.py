@@ -26,99 +26,101 @@ def _place_of(agent, agents, number):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit([(I64, I8, I32, I32, I32)], cache=True, nogil=True)
-def order_threads(starts, who, owner, voided, reopened):  # type: ignore[no-untyped-def]
+@njit([(I64, I64, I8, I8, I32, I32, I32, I32)], cache=True, nogil=True)
+def order_threads(starts, at, who, visible, characters, owner, voided, reopened):  # type: ignore[no-untyped-def]
     """Rows regrouped by (buyer, agent), order kept; a marker becomes an event of each thread it touches.
 
-    Returns event_row, event_type, thread_starts (into the events), thread_buyer, thread_agent.
+    Returns per event its row, type, second, visibility and characters; thread_starts (into the events),
+    thread_buyer, thread_agent.
     """
     size = who.size
     for i in range(who.size):
         if who[i] == 2:
-            size -= 1
-            if voided[i] >= 0:
-                size += 1
-            if reopened[i] >= 0:
-                size += 1
+            size += (voided[i] >= 0) + (reopened[i] >= 0) - 1
     event_row = np.empty(size, np.int64)
     event_type = np.empty(size, np.int8)
+    event_at = np.empty(size, np.int64)
+    event_visible = np.empty(size, np.int8)
+    event_characters = np.empty(size, np.int32)
     thread_starts = np.empty(size + 1, np.int64)
     thread_buyer = np.empty(size, np.int64)
     thread_agent = np.empty(size, np.int32)
-    agents = np.empty(16, np.int32)
-    places = np.empty(16, np.int64)
+    agents = np.empty(64, np.int32)
+    places = np.empty(64, np.int64)  # how many events each of the agents has, then where the next one goes
+    place_of_row = np.empty(64, np.int32)
     event, thread = 0, 0
     for buyer in range(starts.size - 1):
         begin, end = starts[buyer], starts[buyer + 1]
-        # The agents of this buyer in ascending order; few buyers have more than one or two.
-        number, last = 0, np.int32(-2)
+        if end - begin > agents.size:
+            agents = np.empty(2 * (end - begin), np.int32)
+            places = np.empty(agents.size, np.int64)
+            place_of_row = np.empty(agents.size, np.int32)
+        # The agents of this buyer; few buyers have more than one or two.
+        number, n, markers = 0, 0, False
         for i in range(begin, end):
-            one = owner[i] if who[i] != 2 else reopened[i]
-            if one == last or (who[i] == 2 and one < 0):
-                continue
-            last = one
-            place = number
-            while place > 0 and agents[place - 1] > one:
-                place -= 1
-            if place > 0 and agents[place - 1] == one:
-                continue
-            if number == agents.size:
-                more = np.empty(2 * number, np.int32)
-                more[:number] = agents
-                agents = more
-                places = np.empty(2 * number, np.int64)
-            for j in range(number, place, -1):
-                agents[j] = agents[j - 1]
-            agents[place] = one
-            number += 1
-        # How many events each has, then where they begin.
-        for n in range(number):
-            places[n] = 0
-        n = 0
-        for i in range(begin, end):
-            if who[i] != 2:
-                if agents[n] != owner[i]:
-                    n = _place_of(owner[i], agents, number)
-                places[n] += 1
-            else:
-                if voided[i] >= 0:
+            one = owner[i]
+            if who[i] == 2:
+                markers = True
+                one = reopened[i]
+                if one < 0:
+                    continue
+            if number == 0 or agents[n] != one:
+                n = 0
+                while n < number and agents[n] != one:
+                    n += 1
+                if n == number:
+                    agents[n] = one
+                    places[n] = 0
+                    number += 1
+            places[n] += 1
+            place_of_row[i - begin] = n
+        if markers:
+            for i in range(begin, end):
+                if who[i] == 2 and voided[i] >= 0:
                     place = _place_of(voided[i], agents, number)
                     if place >= 0:
                         places[place] += 1
-                if reopened[i] >= 0:
-                    places[_place_of(reopened[i], agents, number)] += 1
-        for n in range(number):
+        # Threads come by their agents, in ascending order.
+        last = np.int64(-(2**40))
+        for _ in range(number):
+            n = -1
+            for place in range(number):
+                if agents[place] > last and (n < 0 or agents[place] < agents[n]):
+                    n = place
+            last = np.int64(agents[n])
             thread_starts[thread] = event
             thread_buyer[thread] = buyer
             thread_agent[thread] = agents[n]
             thread += 1
-            size_of_thread = places[n]
-            places[n] = event
-            event += size_of_thread
-        n = 0
+            event, places[n] = event + places[n], event
         for i in range(begin, end):
             if who[i] != 2:
-                if agents[n] != owner[i]:
-                    n = _place_of(owner[i], agents, number)
-                event_row[places[n]] = i
-                event_type[places[n]] = who[i]
-                places[n] += 1
-            else:
-                if voided[i] >= 0:
-                    place = _place_of(voided[i], agents, number)
-                    if place >= 0:
-                        event_row[places[place]] = i
-                        event_type[places[place]] = 2
-                        places[place] += 1
-                if reopened[i] >= 0:
-                    place = _place_of(reopened[i], agents, number)
-                    event_row[places[place]] = i
-                    event_type[places[place]] = 3
-                    places[place] += 1
+                n = place_of_row[i - begin]
+                to = places[n]
+                places[n] = to + 1
+                event_row[to] = i
+                event_type[to] = who[i]
+                event_at[to] = at[i]
+                event_visible[to] = visible[i]
+                event_characters[to] = characters[i]
+                continue
+            for kind, agent in ((VOID, voided[i]), (REOPEN, reopened[i])):
+                n = _place_of(agent, agents, number) if agent >= 0 else -1
+                if n >= 0:
+                    to = places[n]
+                    places[n] = to + 1
+                    event_row[to] = i
+                    event_type[to] = kind
+                    event_at[to] = at[i]
+                    event_visible[to] = visible[i]
+                    event_characters[to] = characters[i]
     thread_starts[thread] = event
     return (
         event_row[:event],
         event_type[:event],
+        event_at[:event],
+        event_visible[:event],
+        event_characters[:event],
         thread_starts[: thread + 1].copy(),
         thread_buyer[:thread].copy(),
         thread_agent[:thread].copy(),

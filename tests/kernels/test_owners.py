@@ -59,10 +59,16 @@ def effect_arguments(rows, owner, P, duty, buyer_shop):
     return (*arrays, buyer_shop, duty.roster_of, duty.ranges, *numbers)
 
 
+def of_rows(rows):
+    """What ``order_threads`` passes on, of which these tests look at the rows alone."""
+    size = rows.who.size
+    return rows.starts, rows.at, rows.who, np.ones(size, np.int8), np.ones(size, np.int32)
+
+
 def threads_by_kernel(rows, owner, *how):
     """{(buyer, agent code): [(row inside the buyer, event type)]}."""
-    event_row, kind, starts, buyer_of, agent_of = threads.order_threads(
-        rows.starts, rows.who, owner, *effects_on(rows, owner, *how)
+    event_row, kind, _, _, _, starts, buyer_of, agent_of = threads.order_threads(
+        *of_rows(rows), owner, *effects_on(rows, owner, *how)
     )
     return {
         (int(buyer_of[t]), int(agent_of[t])): [
@@ -122,8 +128,8 @@ def test_read_only_arrays_give_the_same(world):
     effects = owners.transfer_effects(*arrays, ranges, gap, day_cut, neutral)
     locked = owners.transfer_effects(*read_only(*arrays), read_only(*ranges), gap, day_cut, neutral)
     assert [array.tolist() for array in locked] == [array.tolist() for array in effects]
-    regrouped = threads.order_threads(rows.starts, rows.who, owner, *effects)
-    locked = threads.order_threads(*read_only(rows.starts, rows.who, owner, *effects))
+    regrouped = threads.order_threads(*of_rows(rows), owner, *effects)
+    locked = threads.order_threads(*read_only(*of_rows(rows), owner, *effects))
     assert [array.tolist() for array in locked] == [array.tolist() for array in regrouped]
 
 

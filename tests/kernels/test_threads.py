@@ -391,9 +391,11 @@ def test_rows_are_regrouped_by_buyer_and_agent_in_their_order(buyers):
     starts = np.cumsum([0, *map(len, buyers)]).astype(np.int64)
     who, owner = (np.array([row[i] for row in rows], t) for i, t in ((0, np.int8), (1, np.int32)))
     nothing = np.full(len(rows), -1, np.int32)
-    event_row, event_type, thread_starts, buyer_of, agent_of = kernel.order_threads(
-        starts, who, owner, nothing, nothing
+    at, visible, characters = (np.arange(len(rows), dtype=t) for t in (np.int64, np.int8, np.int32))
+    event_row, event_type, *of_rows, thread_starts, buyer_of, agent_of = kernel.order_threads(
+        starts, at, who, visible, characters, owner, nothing, nothing
     )
+    assert [column.tolist() for column in of_rows] == 3 * [event_row.tolist()]
     expected = sorted(
         (buyer, rows[row][1], row)
         for buyer in range(len(buyers))
@@ -430,11 +432,17 @@ def test_a_marker_is_an_event_of_both_threads():
     """definitions 8: row 1 voids the turn of agent 0 and re-opens it for agent 2."""
     result = kernel.order_threads(
         np.array([0, 3], np.int64),
+        np.array([5, 6, 7], np.int64),
         np.array([0, 2, 1], np.int8),
+        np.array([1, 0, 0], np.int8),
+        np.array([3, 0, 9], np.int32),
         np.array([0, -1, 2], np.int32),
         np.array([-1, 0, -1], np.int32),
         np.array([-1, 2, -1], np.int32),
     )
-    assert [array.tolist() for array in result] == [[0, 1, 1, 2], [0, 2, 3, 1], [0, 2, 4], [0, 0], [0, 2]]
+    row, kind, at, visible, characters, *of_threads = (array.tolist() for array in result)
+    assert (row, kind) == ([0, 1, 1, 2], [0, 2, 3, 1])
+    assert (at, visible, characters) == ([5, 6, 6, 7], [1, 0, 0, 0], [3, 0, 0, 9])
+    assert of_threads == [[0, 2, 4], [0, 0], [0, 2]]
     message = Msg(0, "甲", "b", "B", True, real=False)
     assert event_type(message) == kernel.REOPEN
