@@ -20,14 +20,16 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from filelock import FileLock, Timeout
 
 from cslog import clock, copies, keys, schema, tables
+from cslog.coded import Coded
 from cslog.errors import StoreError, UsageError
 from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, contents_of, is_one_run
 from cslog.tables import Part, Table
@@ -160,12 +162,12 @@ class _Known:
         """All rows."""
         return pl.LazyFrame(schema=self.columns) if self.table is None else self.table.scan()
 
-    def files_with(self, batch: pl.DataFrame) -> Iterator[pl.LazyFrame]:
+    def files_with(self, batch: Coded) -> Iterator[pl.LazyFrame]:
         """The files that may hold a message of ``batch``."""
         if self.table is None:
             return
-        months = set(batch["month"].unique())
-        spans = {name: _span(batch[name]) for name in ("sent_at", "buyer_key")}
+        months = {batch.names[month] for month in np.unique(batch["month"])}
+        spans = {name: (int(batch[name].min()), int(batch[name].max())) for name in ("sent_at", "buyer_key")}
         for part in self.table.parts:
             if part.partition in months and all(part.meets(name, *span) for name, span in spans.items()):
                 yield self.table.scan([part])
@@ -188,22 +190,22 @@ class Writer:
         files = self._scan("ledger").filter(pl.col("action") == "ingest")
         return set(files.select("fingerprint").collect().to_series())
 
-    def append_messages(self, batch: pl.DataFrame) -> Appended:
-        """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
+    def append_messages(self, batch: Coded) -> Appended:
+        """Union ``batch`` (any order, repeats allowed) into the messages."""
+        if not len(batch):
+            return Appended({}, {})
         batch = copies.merged(batch)
-        fresh = batch.clear()
+        fresh = batch
 
         def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
             nonlocal fresh
             fresh, refined = copies.unknown(batch, known.files_with(batch))
-            return {
-                "part": _files_of(fresh),
-                REFINEMENTS: _files_of(refined.with_columns(refines=pl.lit(True))),
-            }
+            refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
+            return {"part": _files_of(fresh), REFINEMENTS: _files_of(replace(refined, columns=refining))}
 
-        if not batch.is_empty():
-            self._append("messages", missing)
-        return Appended(_per_file(fresh), {})
+        self._append("messages", missing)
+        files, counts = np.unique(fresh["source_file"], return_counts=True)
+        return Appended({batch.names[file] or "": int(n) for file, n in zip(files, counts, strict=True)}, {})
 
     def append_orders(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.ORDERS) into the order versions."""
@@ -315,23 +317,13 @@ class Writer:
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
-def _span(numbers: pl.Series) -> tuple[int, int]:
-    least, greatest = numbers.min(), numbers.max()
-    assert isinstance(least, int)
-    assert isinstance(greatest, int)
-    return least, greatest
-
-
-def _files_of(messages: pl.DataFrame) -> list[pl.DataFrame]:
-    """``messages``, in the order of the store, with the keys of their accounts, cut to the size of files."""
-    keyed = keys.with_account_keys(messages)
-    months = keyed["month"].unique().sort().to_list()
-    # A filter would copy all columns.
-    by_month = [keyed] if len(months) == 1 else [keyed.filter(pl.col("month") == month) for month in months]
+def _files_of(messages: Coded) -> list[pl.DataFrame]:
+    """``messages``, which are in the order of the store, as it keeps them, cut to the size of files."""
+    month = messages["month"]
     return [
-        month.slice(begin, _ROWS_PER_FILE)
-        for month in by_month
-        for begin in range(0, month.height, _ROWS_PER_FILE)
+        messages.only(rows[begin : begin + _ROWS_PER_FILE]).stored()
+        for rows in (np.flatnonzero(month == number) for number in np.unique(month))
+        for begin in range(0, len(rows), _ROWS_PER_FILE)
     ]
 
 

@@ -254,7 +254,9 @@ def _write_parquet(path: Path, frame: pl.DataFrame, layout: Layout) -> int:
     import pyarrow.parquet as pq
 
     names = [name for name in layout.columns if name != layout.partition]
-    table = frame.select(names).to_arrow()
+    table = frame.select(names).to_arrow(
+        compat_level=pl.CompatLevel.newest()
+    )  # strings where they are, uncopied
     loose = set(layout.loose)
     with path.open("wb") as file:
         pq.write_table(
