@@ -28,7 +28,7 @@ from cslog.readers.base import Batch, Options, Reader
 from cslog.snapshot import LEDGER
 from cslog.store import Appended, Store, Writer, ledger_row
 
-_ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
+_ROWS_PER_APPEND = 1_000_000  # bounds the memory of a large ingest
 _THREADS = os.cpu_count() or 1
 _BYTES_AHEAD = 32 << 20  # of files that were read and wait for their turn
 
@@ -222,7 +222,8 @@ def ingest(
     told = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
 
     reports: list[FileReport] = []
-    with store.writer(dry_run=dry_run) as writer:
+    with store.writer(dry_run=dry_run) as writer, ThreadPoolExecutor(1) as appender:
+        appending: Future[None] = appender.submit(lambda: None)
         known = writer.known_fingerprints()
         pending = _Pending()
         how = _Reading(readers, options, accounts, told, known, keep_text)
@@ -236,9 +237,11 @@ def ingest(
             known.add(file.fingerprint)
             pending.add(file)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
-                _append(writer, pending, reports)
+                appending.result()  # at most one batch is being appended, while the next is read
+                appending = appender.submit(_append, writer, pending, list(reports))
                 pending = _Pending()
         on_file(len(files), len(files), "")
+        appending.result()
         _append(writer, pending, reports)
         for report in reports:
             report.messages_duplicate = report.messages_read - report.messages_new

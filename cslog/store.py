@@ -321,9 +321,9 @@ def _files_of(messages: Coded) -> list[pl.DataFrame]:
     """``messages``, which are in the order of the store, as it keeps them, cut to the size of files."""
     month = messages["month"]
     return [
-        messages.only(rows[begin : begin + _ROWS_PER_FILE]).stored()
+        messages.only(piece).stored()
         for rows in (np.flatnonzero(month == number) for number in np.unique(month))
-        for begin in range(0, len(rows), _ROWS_PER_FILE)
+        for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_FILE)))
     ]
 
 
