@@ -18,6 +18,9 @@ from cslog.schema import Kind
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """What Unicode calls so, and Polars; Python has the separators U+001C to U+001F besides."""
 
+BLANKS = [character for character in map(chr, range(0x80, 0x3001)) if character.isspace()]
+"""White space beyond ASCII."""
+
 AUTO_MARKER = rf"^[{WHITE_SPACE}]*[\[(（【]自动回复[\])）】][{WHITE_SPACE}]*"
 """Behind the nick or in front of the text, put there by the client."""
 
@@ -184,12 +187,11 @@ def worth_a_look(texts: pl.Series) -> np.ndarray:
 def _looks() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     from cslog.scan import texts as scan
 
-    blanks = [character for character in map(chr, range(0x80, 0x3001)) if character.isspace()]
     marks = [f"{bracket}自动回复" for bracket in "[(（【"]
-    openings = [*_SYSTEM_OPENINGS, *_PLACEHOLDERS, *_RAW_OPENINGS, *marks, "由", *blanks]
+    openings = [*_SYSTEM_OPENINGS, *_PLACEHOLDERS, *_RAW_OPENINGS, *marks, "由", *BLANKS]
     return (
         *scan.openings([word.encode() for word in openings]),
-        *scan.closings([word.encode() for word in (*_RECALL_CLOSINGS, *blanks)]),
+        *scan.closings([word.encode() for word in (*_RECALL_CLOSINGS, *BLANKS)]),
     )
 
 

@@ -22,10 +22,10 @@ NOBODY = 0
 @dataclass(frozen=True)
 class Coded:
     """Messages. ``columns``: an array per column of schema.MESSAGES except ``text``, for those of NAMES with
-    numbers of ``names`` (int32), whose first is None. ``rows``: which rows in which order, if not all as they stand.
+    numbers of ``names`` (int32), whose first is null. ``rows``: which rows in which order, if not all as they stand.
     """
 
-    names: list[str | None]
+    names: pl.Series
     columns: dict[str, np.ndarray]
     text: pl.Series
     rows: np.ndarray | None = None
@@ -33,18 +33,14 @@ class Coded:
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Coded:
         """The messages of a frame (schema.MESSAGES)."""
-        names: list[str | None] = [None]
-        columns = {}
+        names, columns = Names(), {}
         for name in schema.MESSAGES:
             if name in NAMES:
                 numbers, found = distinct(frame[name])
-                columns[name] = np.where(
-                    frame[name].is_null().to_numpy(), NOBODY, numbers + np.int32(len(names))
-                )
-                names += found
+                columns[name] = names.add(found)[numbers]
             elif name != "text":
                 columns[name] = frame[name].to_numpy()
-        return concat([cls(names, columns, frame["text"])])
+        return concat([cls(names.all(), columns, frame["text"])])
 
     def __len__(self) -> int:
         return len(self.text) if self.rows is None else len(self.rows)
@@ -64,42 +60,65 @@ class Coded:
 
     def frame(self, columns: Sequence[str] = tuple(schema.MESSAGES)) -> pl.DataFrame:
         """The messages as ``columns`` of schema.MESSAGES."""
-        names = pl.Series(self.names, dtype=pl.String)
         found = {}
         for name in columns:
             if name == "text":
                 found[name] = self.text if self.rows is None else self.text[self.rows]
             elif name in NAMES:
-                found[name] = names[self[name].view(np.uint32)]
+                found[name] = self.names[self[name].view(np.uint32)]
             else:
                 found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
         return pl.DataFrame(found)
 
     def stored(self) -> pl.DataFrame:
         """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts."""
-        key_of = keys.hashes(pl.Series(self.names, dtype=pl.String)).to_numpy().copy()
+        key_of = keys.hashes(self.names).to_numpy().copy()
         key_of[NOBODY] = keys.NOBODY
         accounts = {key: pl.Series(key_of.take(self[name])) for key, name in keys.ACCOUNT_KEYS.items()}
         return self.frame().with_columns(**accounts)
 
 
+class Names:
+    """The names of a file, as they are collected list by list; the first is null."""
+
+    def __init__(self) -> None:
+        self._parts = [pl.Series([None], dtype=pl.String)]
+        self._count = 1
+
+    def add(self, names: pl.Series) -> np.ndarray:
+        """Add ``names``. Returns their numbers among all names (int32), and NOBODY at the end, where -1 finds it."""
+        self._parts.append(names.alias(""))
+        numbers = np.arange(self._count, self._count + len(names) + 1, dtype=np.int32)
+        self._count += len(names)
+        numbers[-1] = NOBODY
+        if names.null_count():
+            numbers[:-1][names.is_null().to_numpy()] = NOBODY
+        return numbers
+
+    def all(self) -> pl.Series:
+        """All names."""
+        return pl.concat(self._parts, rechunk=True)
+
+
 def concat(parts: Sequence[Coded]) -> Coded:
     """All messages of ``parts``, of which none is a choice of rows, with one number for each name."""
-    number_of: dict[str | None, int] = {None: NOBODY}
+    numbers, names = distinct(pl.concat([part.names for part in parts], rechunk=True))
     columns: dict[str, list[np.ndarray]] = {name: [] for name in schema.MESSAGES if name != "text"}
+    first = 0
     for part in parts:
-        numbers = np.array([number_of.setdefault(name, len(number_of)) for name in part.names], np.int32)
+        number = numbers[first : first + len(part.names)]
+        first += len(part.names)
         for name, pieces in columns.items():
             column = part.columns[name]
-            pieces.append(numbers[column] if name in NAMES else column)
+            pieces.append(number.take(column) if name in NAMES else column)
     return Coded(
-        list(number_of),
+        names,
         {name: np.concatenate(pieces) for name, pieces in columns.items()},
         pl.concat([part.text for part in parts], rechunk=True),
     )
 
 
-def distinct(strings: pl.Series) -> tuple[np.ndarray, list[str | None]]:
+def distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
     """A number per row (int32), equal for equal strings, and the strings numbered."""
     from cslog.scan import rows
 
@@ -107,4 +126,4 @@ def distinct(strings: pl.Series) -> tuple[np.ndarray, list[str | None]]:
     if strings.null_count():
         hashes = np.where(strings.is_null().to_numpy(), keys.NOBODY, hashes)
     numbers, first = rows.distinct(hashes)
-    return numbers, strings[first].to_list()
+    return numbers, strings[first]

@@ -62,8 +62,9 @@ def _folded(batch: Coded, rows: np.ndarray, repeated: np.ndarray) -> Coded:
     for name in _RULES:
         told = together[name].to_numpy()
         if name in coded.NAMES:
-            number_of = {batch.names[number]: number for number in np.unique(columns[name])}
-            told = np.array([number_of.get(value, coded.NOBODY) for value in together[name]])
+            occurring = np.flatnonzero(np.bincount(columns[name]))
+            number_of = dict(zip(batch.names[occurring], occurring, strict=True))
+            told = np.array([number_of[value] for value in together[name]])
         columns[name] = columns[name].copy()
         columns[name][rows[~repeated]] = told
     return replace(batch, columns=columns)

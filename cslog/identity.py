@@ -7,17 +7,16 @@ happens when a report is computed.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from cslog import classify, keys, schema
-from cslog.classify import WHITE_SPACE
+from cslog import classify, coded, keys, schema
+from cslog.classify import BLANKS, WHITE_SPACE
 from cslog.clock import DAY_SECONDS, month_label
 from cslog.coded import NOBODY, Coded, distinct
 from cslog.config import DEFAULT_ROBOTS
@@ -120,15 +119,15 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
         looks.text,
         looks.kind,
         np.where(staff, people.account, -1),
-        pl.Series(people.accounts, dtype=pl.String),
+        people.accounts,
     )
     buyer_key, sent_at = people.buyer_key, raw["sent_at"]
     rank, occurrence = rows.equal_before(buyer_key, sent_at.to_numpy(), message_key)
     handed = np.where(transfer & ~own, looks.handed, -1)
     months, month = _months(sent_at.to_numpy())
-    found = _Found()
+    found = coded.Names()
     whom = found.add(people.names)
-    constant = found.add([batch.platform, shop, source_file, exporter])
+    constant = found.add(pl.Series([batch.platform, shop, source_file, exporter], dtype=pl.String))
     columns = {
         "month": found.add(months)[month],
         "platform": np.full(raw.height, constant[0]),
@@ -146,14 +145,14 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
         "transfer_to": found.add(looks.handed_to)[handed],
         "characters": characters,
         "sender": whom[people.sender],
-        "rule": found.add(_RULES)[decided],
+        "rule": found.add(pl.Series(_RULES))[decided],
         "message_key": message_key,
         "occurrence": occurrence,
         "refines": np.zeros(raw.height, np.bool_),
         "source_file": np.full(raw.height, constant[2]),
         "source_line": raw["line"].to_numpy(),
     }
-    return Coded(found.names, columns, looks.text), rejects
+    return Coded(found.all(), columns, looks.text), rejects
 
 
 def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.DataFrame:
@@ -179,10 +178,11 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR)
     )
     months, month = _months(raw["created_at"].to_numpy())
+    people = [_person(batch.platform, *pair) for pair in raw.select("shop", "buyer").iter_rows()]
     return raw.with_columns(
-        month=pl.Series(months, dtype=pl.String)[month],
+        month=months[month],
         platform=pl.lit(batch.platform),
-        buyer_key=_buyer_keys(raw["buyer"], raw["shop"], batch.platform),
+        buyer_key=keys.hashes(pl.Series(people, dtype=pl.String)),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
         content_key=keys.hashes(written.to_series()),
         source_file=pl.lit(source_file),
@@ -200,6 +200,25 @@ class _Names:
     assistants: frozenset[str]
     staff: frozenset[str]
     internal: frozenset[str]
+
+    def odd(self, found: pl.Series) -> np.ndarray:
+        """Which names (their places) may be other than ordinary nicks: of the shop, of its staff or robots, or
+        written with the site or blanks. They begin like one that is.
+        """
+        from cslog.scan import columns, texts
+
+        return np.flatnonzero(texts.that_look_like(*columns.rows_of(found)[:2], *self._looks))
+
+    @cached_property
+    def _looks(self) -> tuple[np.ndarray, ...]:
+        from cslog.scan import texts
+
+        known = [*self.robots, *self.assistants, *self.staff, *self.internal]
+        openings = [*_LONG_NAMES, *self._mains, "jimi_vender_", *known, *BLANKS]
+        return (
+            *texts.openings([word.encode() for word in openings]),
+            *texts.closings([blank.encode() for blank in BLANKS]),
+        )
 
     @cached_property
     def _mains(self) -> frozenset[str]:
@@ -234,21 +253,6 @@ def _shop_among(senders: pl.Series) -> str | None:
     return min(counts, key=lambda prefix: (-counts[prefix], prefix)) if counts else None
 
 
-class _Found:
-    """The names of a file, as they are collected list by list."""
-
-    def __init__(self) -> None:
-        self.names: list[str | None] = [None]
-
-    def add(self, names: Sequence[str | None]) -> np.ndarray:
-        """Add ``names``. Returns their numbers among all names (int32), and NOBODY at the end, where -1 finds it."""
-        first = len(self.names)
-        self.names += names
-        numbers = np.arange(first, first + len(names) + 1, dtype=np.int32)
-        numbers[[*(at for at, name in enumerate(names) if name is None), len(names)]] = NOBODY
-        return numbers
-
-
 _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
 """Sides of a message."""
 
@@ -260,8 +264,8 @@ class _People:
     ``buyer`` and ``sender`` number ``names``, ``account`` (the sender's, without the shop) numbers ``accounts``.
     """
 
-    names: list[str | None]
-    accounts: list[str | None]
+    names: pl.Series
+    accounts: pl.Series
     buyer: np.ndarray
     sender: np.ndarray
     account: np.ndarray
@@ -274,37 +278,45 @@ class _People:
 
 def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
     number, found = distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
-    plain = [None if name is None else plain_account(name) for name in found]
-    people, person = _numbered(plain)
+    # Hardly any name is other than an ordinary nick: it is the account, and nobody of the shop.
+    odd = names.odd(found)
+    person, people = distinct(_with(found, odd, [plain_account(name) for name in found[odd]]))
     buyer, sender = person[number[: raw.height]], person[number[raw.height :]]
-    of_shop = [name is not None and names.is_account(name) for name in people]
-    short = [
-        names.short(name) if name is not None and mine else name
-        for name, mine in zip(people, of_shop, strict=True)
-    ]
-    accounts, account = _numbered(short)
-    own = [mine or name in names.internal for name, mine in zip(people, of_shop, strict=True)]
-    robot = [name is not None and names.is_robot(name) for name in accounts]
-    assistant = [name in names.assistants for name in accounts]
+    own, of_shop, robot, assistant = np.zeros((4, len(people)), bool)
+    odd = names.odd(people)
+    short = []
+    for at, name in zip(odd, people[odd], strict=True):
+        of_shop[at] = names.is_account(name)
+        own[at] = of_shop[at] or name in names.internal
+        short.append(names.short(name) if of_shop[at] else name)
+        robot[at], assistant[at] = names.is_robot(short[-1]), short[-1] in names.assistants
+    account, accounts = distinct(_with(people, odd, short))
     return _People(
         names=people,
         accounts=accounts,
         buyer=buyer,
         sender=sender,
         account=account[sender],
-        buyer_key=_buyer_keys(people, itertools.repeat(names.shop), platform)[buyer],
-        own=np.array(own, bool)[buyer],
-        of_shop=np.array(of_shop, bool)[sender],
-        robot=np.array(robot, bool)[account][sender],
-        assistant=np.array(assistant, bool)[account][sender],
+        buyer_key=keys.hashes(people, _person(platform, names.shop, "")).to_numpy()[buyer],
+        own=own[buyer],
+        of_shop=of_shop[sender],
+        robot=robot[sender],
+        assistant=assistant[sender],
     )
 
 
-def _numbered(names: list[str | None]) -> tuple[list[str | None], np.ndarray]:
-    """The distinct names, and the number of each of ``names`` among them."""
-    found = list(dict.fromkeys(names))
-    number_of = {name: number for number, name in enumerate(found)}
-    return found, np.array([number_of[name] for name in names], np.int32)
+def _with(strings: pl.Series, places: np.ndarray, others: list[str]) -> pl.Series:
+    """The strings with ``others`` at these places."""
+    if not others:
+        return strings
+    row = np.arange(len(strings))
+    row[places] = len(strings) + np.arange(len(others))
+    return pl.concat([strings, pl.Series(strings.name, others, dtype=pl.String)], rechunk=True)[row]
+
+
+def _person(platform: str, shop: str, buyer: str) -> str:
+    """What a buyer's key is the hash of."""
+    return f"{platform}{_SEPARATOR}{shop}{_SEPARATOR}{buyer}"
 
 
 @dataclass(frozen=True)
@@ -318,8 +330,8 @@ class _Looks:
     marked: np.ndarray
     kind: np.ndarray
     handed: np.ndarray
-    handed_from: list[str]
-    handed_to: list[str]
+    handed_from: pl.Series
+    handed_to: pl.Series
 
 
 def _looks(texts: pl.Series, names: _Names) -> _Looks:
@@ -327,7 +339,8 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
     system, marked, handed = np.zeros(size, bool), np.zeros(size, bool), np.full(size, -1, np.int32)
     kind = np.full(size, int(Kind.TEXT), np.int8)
     rows = np.flatnonzero(classify.worth_a_look(texts))
-    number, found = distinct(texts[rows])
+    number, told = distinct(texts[rows])
+    found = told.to_list()
     looks = [classify.look(text or "") for text in found]
     system[rows] = np.array([look.system for look in looks], bool)[number]
     marked[rows] = np.array([look.marked for look in looks], bool)[number]
@@ -335,13 +348,13 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
     parties: list[tuple[str, str]] = []
     if any(look.hands_over for look in looks):
         text = pl.col("text")
-        told = (
+        pairs = (
             pl.DataFrame({"text": found})
             .select(*map(pl.Expr.alias, classify.transfer_parties(text), "ab"))
             .rows()
         )
         party = np.full(len(found), -1, np.int32)
-        for at, pair in enumerate(told):
+        for at, pair in enumerate(pairs):
             if pair[0] is not None:
                 party[at] = len(parties)
                 parties.append((names.short(plain_account(pair[0])), names.short(plain_account(pair[1]))))
@@ -351,7 +364,13 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
         place[rows] = np.where(marked[rows], size + number, rows)
         texts = pl.concat([texts, pl.Series([look.bare for look in looks])], rechunk=True)[place]
     return _Looks(
-        texts, system, marked, kind, handed, [pair[0] for pair in parties], [pair[1] for pair in parties]
+        texts,
+        system,
+        marked,
+        kind,
+        handed,
+        pl.Series([pair[0] for pair in parties], dtype=pl.String),
+        pl.Series([pair[1] for pair in parties], dtype=pl.String),
     )
 
 
@@ -408,41 +427,35 @@ def _owners(
     exporter: str | None,
     side: np.ndarray,
     message_class: np.ndarray,
-) -> tuple[list[str | None], np.ndarray]:
+) -> tuple[pl.Series, np.ndarray]:
     """Names, and the one that each row belongs to, -1 for none: the sender's account for staff, the stated agent
     for the buyer (I3).
     """
     from cslog.scan import rows
 
     # The main account is neutral; robots and system lines do not speak.
-    neutral = np.array([name is None or name == names.shop for name in people.accounts], bool)[people.account]
+    neutral = (people.accounts == names.shop).fill_null(True).to_numpy()[people.account]
     speaks = (side == _AGENT) & (message_class != int(MessageClass.SYSTEM)) & ~neutral
     blocks, _ = rows.distinct(raw["block"].to_numpy())
     speaker = rows.only_one(blocks, np.where(speaks, people.account, -1))[blocks]
     exporting = -1 if exporter is None else len(people.accounts)
     stated = np.where(speaker == rows.SEVERAL, -1, np.where(speaker == rows.NONE, exporting, speaker))
-    found = [*people.accounts, exporter]
+    found = [people.accounts, pl.Series(people.accounts.name, [exporter], dtype=pl.String)]
     agent = raw["agent"]
     if agent.null_count() < len(agent):
         number, written = distinct(agent)
-        stated = np.where(agent.is_null().to_numpy(), stated, number + len(found))
-        found += [None if name is None else names.short(plain_account(name)) for name in written]
+        stated = np.where(agent.is_null().to_numpy(), stated, number + len(people.accounts) + 1)
+        short = [None if name is None else names.short(plain_account(name)) for name in written]
+        found.append(pl.Series(people.accounts.name, short, dtype=pl.String))
     staff = (side == _AGENT) | (side == _ROBOT)
     asked = message_class == int(MessageClass.BUYER)
-    return found, np.where(staff, people.account, np.where(asked, stated, -1))
+    return pl.concat(found, rechunk=True), np.where(staff, people.account, np.where(asked, stated, -1))
 
 
-def _buyer_keys(buyers: Iterable[str | None], shops: Iterable[str], platform: str) -> np.ndarray:
-    """Keys of (platform, shop, buyer)."""
-    written = [
-        f"{platform}{_SEPARATOR}{shop}{_SEPARATOR}{buyer}" for buyer, shop in zip(buyers, shops, strict=False)
-    ]
-    return keys.hashes(pl.Series(written, dtype=pl.String)).to_numpy()
-
-
-def _months(seconds: np.ndarray) -> tuple[list[str], np.ndarray]:
+def _months(seconds: np.ndarray) -> tuple[pl.Series, np.ndarray]:
     """``YYYY-MM`` of every day that occurs, and the day of every second among them."""
     from cslog.scan import rows
 
     numbers, first = rows.distinct(seconds // DAY_SECONDS)
-    return [month_label(int(second) // DAY_SECONDS) for second in seconds[first]], numbers
+    labels = [month_label(int(second) // DAY_SECONDS) for second in seconds[first]]
+    return pl.Series(labels, dtype=pl.String), numbers

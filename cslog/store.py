@@ -166,7 +166,7 @@ class _Known:
         """The files that may hold a message of ``batch``."""
         if self.table is None:
             return
-        months = {batch.names[month] for month in np.unique(batch["month"])}
+        months = set(batch.names[np.flatnonzero(np.bincount(batch["month"]))])
         spans = {name: (int(batch[name].min()), int(batch[name].max())) for name in ("sent_at", "buyer_key")}
         for part in self.table.parts:
             if part.partition in months and all(part.meets(name, *span) for name, span in spans.items()):
@@ -204,8 +204,8 @@ class Writer:
             return {"part": _files_of(fresh), REFINEMENTS: _files_of(replace(refined, columns=refining))}
 
         self._append("messages", missing)
-        files, counts = np.unique(fresh["source_file"], return_counts=True)
-        return Appended({batch.names[file] or "": int(n) for file, n in zip(files, counts, strict=True)}, {})
+        counts = np.bincount(fresh["source_file"], minlength=1)
+        return Appended({batch.names[int(file)]: int(counts[file]) for file in np.flatnonzero(counts)}, {})
 
     def append_orders(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.ORDERS) into the order versions."""
@@ -322,7 +322,7 @@ def _files_of(messages: Coded) -> list[pl.DataFrame]:
     month = messages["month"]
     return [
         messages.only(piece).stored()
-        for rows in (np.flatnonzero(month == number) for number in np.unique(month))
+        for rows in (np.flatnonzero(month == number) for number in np.flatnonzero(np.bincount(month)))
         for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_FILE)))
     ]
 
