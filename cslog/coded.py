@@ -65,10 +65,15 @@ class Coded:
             if name == "text":
                 found[name] = self.text if self.rows is None else self.text[self.rows]
             elif name in NAMES:
-                found[name] = self.names[self[name].view(np.uint32)]
+                found[name] = self._named(self[name])
             else:
                 found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
         return pl.DataFrame(found)
+
+    def _named(self, numbers: np.ndarray) -> pl.Series:
+        if len(numbers) and (numbers == numbers[0]).all():  # as often: one shop, one month
+            return self.names.new_from_index(int(numbers[0]), len(numbers))
+        return self.names[numbers.view(np.uint32)]
 
     def stored(self) -> pl.DataFrame:
         """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts."""
