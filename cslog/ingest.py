@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cslog import clock, coded, identity, schema
+from cslog import clock, coded, copies, identity, schema
 from cslog.coded import Coded
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError
@@ -110,6 +110,11 @@ class _Pending:
     @property
     def rows(self) -> int:
         return sum(map(len, self.messages)) + sum(frame.height for frame in self.orders)
+
+    def merge(self) -> None:
+        """Put the messages in order, one row each, for the store to compare with what it has."""
+        if self.messages:
+            self.messages = [copies.merged(coded.concat(self.messages))]
 
 
 @dataclass(frozen=True)
@@ -237,10 +242,12 @@ def ingest(
             known.add(file.fingerprint)
             pending.add(file)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
-                appending.result()  # at most one batch is being appended, while the next is read
+                pending.merge()
+                appending.result()  # at most one batch is being appended, while the next is read and put in order
                 appending = appender.submit(_append, writer, pending, list(reports))
                 pending = _Pending()
         on_file(len(files), len(files), "")
+        pending.merge()
         appending.result()
         _append(writer, pending, reports)
         for report in reports:
@@ -292,8 +299,8 @@ def _warn_of_future(batch: Batch, seconds: np.ndarray, what: str) -> None:
 
 def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:
     by_path = {report.path: report for report in reports}
-    if pending.messages:
-        appended = writer.append_messages(coded.concat(pending.messages))
+    for messages in pending.messages:
+        appended = writer.append_messages(messages)
         for path, count in appended.new.items():
             by_path[path].messages_new += count
     if pending.orders:

@@ -41,6 +41,7 @@ SCHEMA_VERSION = 3
 _ATTEMPTS = 10
 _LOCK_SECONDS = 600
 _ROWS_PER_FILE = 1_000_000  # of messages: what one task of a report opens
+_ROWS_PER_PIECE = 500_000  # of an append
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,12 @@ class Writer:
         return set(files.select("fingerprint").collect().to_series())
 
     def append_messages(self, batch: Coded) -> Appended:
-        """Union ``batch`` (any order, repeats allowed) into the messages."""
+        """Union ``batch``, as ``copies.merged`` makes it, into the messages."""
         if not len(batch):
             return Appended({}, {})
-        batch = copies.merged(batch)
         fresh = batch
 
-        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
             nonlocal fresh
             fresh, refined = copies.unknown(batch, known.files_with(batch))
             refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
@@ -213,7 +213,7 @@ class Writer:
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 
-        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
             nonlocal first, later
             there = known.rows().select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
@@ -230,7 +230,7 @@ class Writer:
         key = ["sha256", "line", "reason"]
         batch = batch.unique(key, maintain_order=True)
 
-        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
             there = known.rows().select(key).collect()
             return {"part": [batch.join(there, on=key, how="anti", maintain_order="left")]}
 
@@ -295,7 +295,7 @@ class Writer:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[_Known], dict[str, list[pl.DataFrame]]]) -> None:
+    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[pl.DataFrame]]]) -> None:
         """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
         if self._dry_run:
             there = tables.exists(self._folder / table)
@@ -303,28 +303,23 @@ class Writer:
             return
         for attempt in range(_ATTEMPTS):
             opened = self._table(table)
-            frames = {
-                prefix: [frame for frame in found if not frame.is_empty()]
-                for prefix, found in missing(_Known(opened, LAYOUTS[table].columns)).items()
-            }
-            if not any(frames.values()):
-                return
             try:
-                opened.add(frames)
+                opened.add(missing(_Known(opened, LAYOUTS[table].columns)))
                 return
             except tables.CommitFailedError:
                 time.sleep(0.05 * (attempt + 1))
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
-def _files_of(messages: Coded) -> list[pl.DataFrame]:
-    """``messages``, which are in the order of the store, as it keeps them, cut to the size of files."""
+def _files_of(messages: Coded) -> Iterator[pl.DataFrame]:
+    """``messages``, which are in the order of the store, as it keeps them, cut so that several can be written at
+    once; each is made when it is asked for.
+    """
     month = messages["month"]
-    return [
-        messages.only(piece).stored()
-        for rows in (np.flatnonzero(month == number) for number in np.flatnonzero(np.bincount(month)))
-        for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_FILE)))
-    ]
+    for number in np.flatnonzero(np.bincount(month)):
+        rows = np.flatnonzero(month == number)
+        for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_PIECE))):
+            yield messages.only(piece).stored()
 
 
 def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:

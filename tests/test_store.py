@@ -91,7 +91,7 @@ def frame(*rows: dict, columns: schema.Schema = schema.MESSAGES) -> pl.DataFrame
 
 
 def coded(*rows: dict) -> Coded:
-    return Coded.of(frame(*rows))
+    return copies.merged(Coded.of(frame(*rows)))
 
 
 def ledger(name: str = "a.txt") -> pl.DataFrame:
