@@ -1,41 +1,46 @@
 """What a message is, by its text alone: its kind, and whether it is a system line, a transfer, a recall
-or a marked auto reply (formats 6, kpi-spec M1 and M2). Pure Polars expressions, no state.
+or a marked auto reply (formats 6, kpi-spec M1 and M2). No state.
+
+Most texts are words and nothing else, which ``worth_a_look`` sees at once; patterns are for the others.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+import re
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from cslog.schema import Kind
 
-AUTO_MARKER = r"^\s*[\[(（【]自动回复[\])）】]\s*"
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What Unicode calls so, and Polars; Python has the separators U+001C to U+001F besides."""
+
+BLANKS = [character for character in map(chr, range(0x80, 0x3001)) if character.isspace()]
+"""White space beyond ASCII."""
+
+AUTO_MARKER = rf"^[{WHITE_SPACE}]*[\[(（【]自动回复[\])）】][{WHITE_SPACE}]*"
 """Behind the nick or in front of the text, put there by the client."""
 
 TRANSFER = r"^由\s*(.+?)\s*转交给\s*(.+?)\s*(?:[，,。]?\s*原因[：:][\s\S]*)?$"
 """``由 服务助手 转交给 客服A``, with or without blanks, with or without a reason."""
 
-_SYSTEM = (
-    r"^(?:"
-    + "|".join(
-        [
-            r"(?:当前|该)用户来自[\s\S]*",
-            r"买家正在浏览.*",
-            r"买家从.{1,20}进入.*",
-            r"您有一条店铺消息.*",
-            r"您可能关心以下内容[\s\S]*",
-            r"(?:平台提示|系统提示|系统提醒)(?:[：:][\s\S]*)?",
-            r"温馨提示[：:].{1,60}正在为您服务。?",
-            r"您发送了一个振屏。?",
-            r"对方向您发送了一个振屏。?",
-            r"请确认收货地址",
-            r"账号信息保护显示",
-        ]
-    )
-    + r")$"
+_SYSTEM = "|".join(
+    [
+        r"(?:当前|该)用户来自[\s\S]*",
+        r"买家正在浏览.*",
+        r"买家从.{1,20}进入.*",
+        r"您有一条店铺消息.*",
+        r"您可能关心以下内容[\s\S]*",
+        r"(?:平台提示|系统提示|系统提醒)(?:[：:][\s\S]*)?",
+        r"温馨提示[：:].{1,60}正在为您服务。?",
+        r"您发送了一个振屏。?",
+        r"对方向您发送了一个振屏。?",
+        r"请确认收货地址",
+        r"账号信息保护显示",
+    ]
 )
 """Lines that the client writes into a conversation."""
 
@@ -56,7 +61,7 @@ _SYSTEM_OPENINGS = [
     "账号信息",
 ]
 
-_RECALL = r"^(?:.{0,60}撤回了(?:一|1)条消息|消息已撤回)$"
+_RECALL = r".{0,60}撤回了(?:一|1)条消息|消息已撤回"
 _RECALL_CLOSINGS = ("条消息", "已撤回")
 
 _PLACEHOLDERS = {
@@ -74,10 +79,30 @@ _PLACEHOLDERS = {
 """What the client writes instead of anything that is not text."""
 
 _RAW_KINDS = (
-    (r"^https?://img\.alicdn\.com/\S+$|^<img\s[^>]*>$", Kind.IMAGE),
-    (r"^<recognition>[\s\S]*\.amr$", Kind.VOICE),
+    (rf"https?://img\.alicdn\.com/[^{WHITE_SPACE}]+|<img[{WHITE_SPACE}][^>]*>", Kind.IMAGE),
+    (r"<recognition>[\s\S]*\.amr", Kind.VOICE),
 )
 _RAW_OPENINGS = ("http", "<img", "<recogni")
+
+
+class Look(NamedTuple):
+    """What a text is. ``bare``: without the mark of an auto reply that the client put in front of it, if it is
+    ``marked``; ``hands_over``: it may be a transfer line.
+    """
+
+    system: bool
+    marked: bool
+    hands_over: bool
+    bare: str
+    kind: Kind
+
+
+def look(text: str) -> Look:
+    """What patterns tell of a text."""
+    mark = re.match(AUTO_MARKER, text)
+    bare = text[mark.end() :] if mark else text
+    hands_over = text.startswith("由") and "转交给" in text
+    return Look(is_system(text), mark is not None, hands_over, bare, kind(bare))
 
 
 def without_auto_marker(text: pl.Expr) -> pl.Expr:
@@ -90,34 +115,32 @@ def has_auto_marker(text: pl.Expr) -> pl.Expr:
     return text.str.contains(AUTO_MARKER)
 
 
-def is_system(text: pl.Expr) -> pl.Expr:
+def is_system(text: str) -> bool:
     """Whether the text is a line of the client or the platform; recalls are among them."""
-    return text.str.contains(_SYSTEM) | is_recall(text)
+    return re.fullmatch(_SYSTEM, text) is not None or is_recall(text)
 
 
-def is_recall(text: pl.Expr) -> pl.Expr:
+def is_recall(text: str) -> bool:
     """Whether the line says that a message was taken back."""
-    return text.str.contains(_RECALL)
+    return re.fullmatch(_RECALL, text) is not None
 
 
 def transfer_parties(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Names that a transfer line hands over from and to, as written; null for other texts."""
+    """Names that a transfer line hands over from and to, as written; null for other texts.
+
+    By Polars, whose time does not explode over blanks.
+    """
     return text.str.extract(TRANSFER, 1), text.str.extract(TRANSFER, 2)
 
 
-def kind(text: pl.Expr) -> pl.Expr:
-    """The ``Kind`` code of a text."""
-    trimmed = text.str.strip_chars()
-    raw: Any = pl.when(is_recall(trimmed)).then(pl.lit(int(Kind.RECALL), pl.Int8))
-    for pattern, code in _RAW_KINDS:
-        raw = raw.when(trimmed.str.contains(pattern)).then(pl.lit(int(code), pl.Int8))
-    placeholder = trimmed.replace_strict(
-        list(_PLACEHOLDERS),
-        [int(code) for code in _PLACEHOLDERS.values()],
-        default=None,
-        return_dtype=pl.Int8,
-    )
-    return pl.coalesce(placeholder, raw, pl.lit(int(Kind.TEXT), pl.Int8))
+def kind(text: str) -> Kind:
+    """What a text consists of."""
+    trimmed = text.strip(WHITE_SPACE)
+    if trimmed in _PLACEHOLDERS:
+        return _PLACEHOLDERS[trimmed]
+    if is_recall(trimmed):
+        return Kind.RECALL
+    return next((code for pattern, code in _RAW_KINDS if re.fullmatch(pattern, trimmed)), Kind.TEXT)
 
 
 def keys_and_characters(
@@ -164,12 +187,11 @@ def worth_a_look(texts: pl.Series) -> np.ndarray:
 def _looks() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     from cslog.scan import texts as scan
 
-    blanks = [character for character in map(chr, range(0x80, 0x3001)) if character.isspace()]
     marks = [f"{bracket}自动回复" for bracket in "[(（【"]
-    openings = [*_SYSTEM_OPENINGS, *_PLACEHOLDERS, *_RAW_OPENINGS, *marks, "由", *blanks]
+    openings = [*_SYSTEM_OPENINGS, *_PLACEHOLDERS, *_RAW_OPENINGS, *marks, "由", *BLANKS]
     return (
         *scan.openings([word.encode() for word in openings]),
-        *scan.closings([word.encode() for word in (*_RECALL_CLOSINGS, *blanks)]),
+        *scan.closings([word.encode() for word in (*_RECALL_CLOSINGS, *BLANKS)]),
     )
 
 

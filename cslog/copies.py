@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
-from cslog import schema
+from cslog import coded, schema
+from cslog.coded import Coded
 
 _RULES: dict[str, pl.Expr] = {
     "rank": pl.col("rank").max(),
@@ -32,35 +34,43 @@ def fold(frame: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def merged(batch: pl.DataFrame) -> pl.DataFrame:
-    """One row per message of ``batch`` as ``fold`` makes it, in the order of the store (schema.MESSAGE_ORDER).
-
-    Rows are put in order by their numbers alone; the columns are touched once, at the end.
-    """
+def merged(batch: Coded) -> Coded:
+    """One row per message of ``batch`` as ``fold`` makes it, in the order of the store (schema.MESSAGE_ORDER)."""
     from cslog.scan import rows
 
-    batch = (
-        batch.rechunk()
-    )  # to take rows out of many pieces costs twice as much as to put them together first
-    buyer, second, message, occurrence = keys = _integers(batch, schema.MESSAGE_ID)
+    buyer, second, message, occurrence = found = _integers(batch, schema.MESSAGE_ID)
     order = np.argsort(buyer, kind="stable")
     rows.arrange(order, buyer, (second, message, occurrence, occurrence))
-    repeated = rows.repeats(order, keys)
+    repeated = rows.repeats(order, found)
     if repeated.any():
         copied = repeated.copy()
         copied[:-1] |= repeated[1:]  # the first copy too
-        number = pl.Series("number", np.cumsum(~repeated)[copied])
-        copies = batch.select(list(_RULES))[order[copied]].with_columns(number)
-        together = copies.group_by("number", maintain_order=True).agg(**_RULES)
-        first = order[copied & ~repeated]
-        batch = batch.with_columns(batch[name].scatter(first, together[name]) for name in _RULES)
+        batch = _folded(batch, order[copied], repeated[copied])
         order = order[~repeated]
     buyer, second, rank, message, occurrence = _integers(batch, schema.MESSAGE_ORDER)
     rows.arrange(order, buyer, (second, rank, message, occurrence))
-    return batch[order]
+    return batch.only(order)
 
 
-def unknown(batch: pl.DataFrame, known: Iterable[pl.LazyFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _folded(batch: Coded, rows: np.ndarray, repeated: np.ndarray) -> Coded:
+    """``batch`` with what all copies of a message say together in the first of them. ``rows`` are the copies, those
+    of a message behind one another; ``repeated`` marks all but the first.
+    """
+    said = batch.only(rows).frame(list(_RULES)).with_columns(number=pl.Series(np.cumsum(~repeated)))
+    together = said.group_by("number", maintain_order=True).agg(**_RULES)
+    columns = dict(batch.columns)
+    for name in _RULES:
+        told = together[name].to_numpy()
+        if name in coded.NAMES:
+            occurring = np.flatnonzero(np.bincount(columns[name]))
+            number_of = dict(zip(batch.names[occurring], occurring, strict=True))
+            told = np.array([number_of[value] for value in together[name]])
+        columns[name] = columns[name].copy()
+        columns[name][rows[~repeated]] = told
+    return replace(batch, columns=columns)
+
+
+def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
     """Rows of ``batch`` that the store lacks, and rows whose copy knows more than the store's.
 
     ``batch`` is as ``merged`` makes it; ``known`` are the files of the store that may hold a message of it, each
@@ -68,28 +78,28 @@ def unknown(batch: pl.DataFrame, known: Iterable[pl.LazyFrame]) -> tuple[pl.Data
     """
     from cslog.scan import rows
 
-    first, last = batch["sent_at"].min(), batch["sent_at"].max()
     mine = _integers(batch, schema.MESSAGE_ID)
-    found = np.zeros(batch.height, np.bool_)
+    first, last = int(mine[1].min()), int(mine[1].max())
+    found = np.zeros(len(batch), np.bool_)
     told: list[pl.DataFrame] = []
     for file in known:
         within = file.filter(pl.col("sent_at").is_between(first, last))
         theirs = within.select(schema.MESSAGE_ID).collect()
-        here = rows.among(mine, _integers(theirs, schema.MESSAGE_ID))
+        here = rows.among(mine, tuple(theirs[name].cast(pl.Int64).to_numpy() for name in schema.MESSAGE_ID))
         if here.any():
             found |= here
-            key = batch.lazy().filter(pl.Series(here)).select(schema.MESSAGE_ID)
+            key = batch.only(np.flatnonzero(here)).frame(schema.MESSAGE_ID).lazy()
             told.append(
                 within.select(*schema.MESSAGE_ID, *_RULES)
                 .join(key, on=schema.MESSAGE_ID, how="semi")
                 .collect()
             )
     if not told:
-        return batch, batch.clear()
+        return batch, batch.only(np.empty(0, np.int64))
     there = pl.concat(told).group_by(schema.MESSAGE_ID).agg(**_RULES)
-    both = batch.filter(pl.Series(found)).join(
-        there, on=schema.MESSAGE_ID, how="inner", suffix="_known", maintain_order="left"
-    )
+    copies = np.flatnonzero(found)
+    here = batch.only(copies).frame([*schema.MESSAGE_ID, *_RULES]).with_columns(row=pl.Series(copies))
+    both = here.join(there, on=schema.MESSAGE_ID, how="inner", suffix="_known", maintain_order="left")
     refined = both.filter(
         _greater("rank")
         | _greater("message_class")
@@ -97,7 +107,7 @@ def unknown(batch: pl.DataFrame, known: Iterable[pl.LazyFrame]) -> tuple[pl.Data
         | _smaller("agent")
         | (_smaller("exporter") & pl.col("agent_known").is_null())
     )
-    return batch.filter(pl.Series(~found)), refined.select(list(schema.MESSAGES))
+    return batch.only(np.flatnonzero(~found)), batch.only(refined["row"].to_numpy())
 
 
 def _smaller(name: str) -> pl.Expr:
@@ -109,5 +119,5 @@ def _greater(name: str) -> pl.Expr:
     return pl.col(name) > pl.col(f"{name}_known")
 
 
-def _integers(frame: pl.DataFrame, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    return tuple(frame[name].cast(pl.Int64).to_numpy() for name in names)
+def _integers(batch: Coded, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(batch[name].astype(np.int64, copy=False) for name in names)

@@ -155,7 +155,7 @@ def story(buyer: str, question: Question, store: Store, profile: Profile, config
     """Everything about ``buyer`` in the period of ``question``, with the rule that decided each fact."""
     with store.reading():
         snapshot = store.snapshot(question.version)
-        nick = pl.DataFrame({"buyer": [buyer]}).select(identity.plain_account(pl.col("buyer"))).item()
+        nick = identity.plain_account(buyer)
         listed, spoken = [], []
         for task in kpi.plan(replace(question, by=("agent",), agents=()), snapshot, profile, config):
             mine = snapshot.keys_of_buyer(nick).filter(

@@ -7,20 +7,24 @@ happens when a report is computed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from cslog import classify, keys, schema
-from cslog.clock import DAY_SECONDS
+from cslog import classify, coded, keys, schema
+from cslog.classify import BLANKS, WHITE_SPACE
+from cslog.clock import DAY_SECONDS, month_label
+from cslog.coded import NOBODY, Coded, distinct
 from cslog.config import DEFAULT_ROBOTS
 from cslog.errors import ReadError
 from cslog.readers.base import Batch
 from cslog.schema import Kind, MessageClass
 
-_PREFIX = r"^\s*(?:cntaobao|cnalichn)"
+_LONG_NAMES = ("cntaobao", "cnalichn")
 _SEPARATOR = "\x1f"
 
 
@@ -46,9 +50,10 @@ class Accounts:
         return self.aliases.get(name, name)
 
 
-def plain_account(name: pl.Expr) -> pl.Expr:
+def plain_account(name: str) -> str:
     """An account name without ``cntaobao``, ``cnalichn`` and outer blanks (I1)."""
-    return name.str.replace(_PREFIX, "").str.strip_chars()
+    name = name.strip(WHITE_SPACE)
+    return name[8:].strip(WHITE_SPACE) if name.startswith(_LONG_NAMES) else name
 
 
 def is_masked(buyer: pl.Expr) -> pl.Expr:
@@ -59,7 +64,13 @@ def is_masked(buyer: pl.Expr) -> pl.Expr:
 def canonical_messages(
     batch: Batch, accounts: Accounts, source_file: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Messages of one file as schema.MESSAGES, and schema.REJECTS of those whose sender has no place.
+    """``coded_messages`` as a frame of schema.MESSAGES, and the rejects."""
+    messages, rejects = coded_messages(batch, accounts, source_file)
+    return messages.frame(), rejects
+
+
+def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[Coded, pl.DataFrame]:
+    """Messages of one file, and schema.REJECTS of those whose sender has no place.
 
     Raises ReadError when the file's shop is unknown.
     """
@@ -80,7 +91,7 @@ def canonical_messages(
         accounts.staff.get(shop, frozenset()),
         accounts.internal.get(shop, frozenset()),
     )
-    exporter = names.short(batch.exporter) if batch.exporter else None
+    exporter = names.short(plain_account(batch.exporter)) if batch.exporter else None
 
     raw = (
         batch.messages
@@ -89,12 +100,10 @@ def canonical_messages(
     )
     people, looks = _people(raw, names, batch.platform), _looks(raw["text"], names)
     side = _sides(raw["side"], people, looks)
-    rejects = raw.filter(pl.Series(side == _NOBODY)).select(
-        "line",
-        pl.lit("sender is neither the buyer nor an account of the shop").alias("reason"),
-        "text",
-    )
-    if rejects.height:
+    rejects = pl.DataFrame(schema=schema.REJECTS)
+    if (side == _NOBODY).any():
+        reason = pl.lit("sender is neither the buyer nor an account of the shop").alias("reason")
+        rejects = raw.filter(pl.Series(side == _NOBODY)).select("line", reason, "text")
         raw = raw.filter(pl.Series(side != _NOBODY))
         people, looks = _people(raw, names, batch.platform), _looks(raw["text"], names)
         side = side[side != _NOBODY]
@@ -107,50 +116,51 @@ def canonical_messages(
     staff = (side == _AGENT) | (side == _ROBOT)
     agents, agent = _owners(raw, people, names, exporter, side, message_class)
     message_key, characters = classify.keys_and_characters(
-        looks.text, looks.kind, np.where(staff, people.account, -1), people.accounts
+        looks.text,
+        looks.kind,
+        np.where(staff, people.account, -1),
+        people.accounts,
     )
     buyer_key, sent_at = people.buyer_key, raw["sent_at"]
     rank, occurrence = rows.equal_before(buyer_key, sent_at.to_numpy(), message_key)
     handed = np.where(transfer & ~own, looks.handed, -1)
+    months, month = _months(sent_at.to_numpy())
+    found = coded.Names()
+    whom = found.add(people.names)
+    constant = found.add(pl.Series([batch.platform, shop, source_file, exporter], dtype=pl.String))
     columns = {
-        "month": _months(sent_at),
-        "buyer": _named(people.buyers, people.buyer),
+        "month": found.add(months)[month],
+        "platform": np.full(raw.height, constant[0]),
+        "shop": np.full(raw.height, constant[1]),
+        "buyer": whom[people.buyer],
         "buyer_key": buyer_key,
-        "sent_at": sent_at,
+        "sent_at": sent_at.to_numpy(),
         "rank": rank,
         "message_class": message_class,
         "kind": looks.kind,
-        "agent": _named(agents, agent),
+        "agent": found.add(agents)[agent],
         # Only a message without a stated agent can ever need the exporter (I3).
-        "exporter": _named(pl.Series([exporter], dtype=pl.String), np.where(asked & (agent < 0), 0, -1)),
-        "transfer_from": _named(looks.handed_from, handed),
-        "transfer_to": _named(looks.handed_to, handed),
+        "exporter": np.where(asked & (agent < 0), constant[3], np.int32(NOBODY)),
+        "transfer_from": found.add(looks.handed_from)[handed],
+        "transfer_to": found.add(looks.handed_to)[handed],
         "characters": characters,
-        "sender": _named(people.senders, people.sender),
-        "text": looks.text,
-        "rule": _named(_RULES, decided),
+        "sender": whom[people.sender],
+        "rule": found.add(pl.Series(_RULES))[decided],
         "message_key": message_key,
         "occurrence": occurrence,
-        "source_line": raw["line"],
+        "refines": np.zeros(raw.height, np.bool_),
+        "source_file": np.full(raw.height, constant[2]),
+        "source_line": raw["line"].to_numpy(),
     }
-    constants = {
-        "platform": pl.lit(batch.platform),
-        "shop": pl.lit(shop),
-        "refines": pl.lit(False),
-        "source_file": pl.lit(source_file),
-    }
-    return (
-        pl.DataFrame(columns).select(
-            constants.get(name, pl.col(name)).alias(name) for name in schema.MESSAGES
-        ),
-        rejects.select(pl.col(name).cast(dtype) for name, dtype in schema.REJECTS.items()),
-    )
+    return Coded(found.all(), columns, looks.text), rejects
 
 
 def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.DataFrame:
     """Orders of one file as schema.ORDERS. Raises ReadError when a row's shop is unknown."""
     assert batch.orders is not None
-    raw = batch.orders.with_columns(plain_account(pl.col("buyer")).fill_null(""))
+    number, found = distinct(batch.orders["buyer"])
+    buyers = pl.Series("buyer", [plain_account(name or "") for name in found], dtype=pl.String)
+    raw = batch.orders.with_columns(buyers[number])
     given = (
         pl.lit(accounts.shop) if accounts.shop else pl.col("shop").fill_null(pl.lit(batch.shop, pl.String))
     )
@@ -167,10 +177,12 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
     written = raw.select(
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR)
     )
+    months, month = _months(raw["created_at"].to_numpy())
+    people = [_person(batch.platform, *pair) for pair in raw.select("shop", "buyer").iter_rows()]
     return raw.with_columns(
-        month=_months(raw["created_at"]),
+        month=months[month],
         platform=pl.lit(batch.platform),
-        buyer_key=_buyer_keys(raw, batch.platform),
+        buyer_key=keys.hashes(pl.Series(people, dtype=pl.String)),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
         content_key=keys.hashes(written.to_series()),
         source_file=pl.lit(source_file),
@@ -189,56 +201,56 @@ class _Names:
     staff: frozenset[str]
     internal: frozenset[str]
 
-    def short(self, name: str) -> str:
-        """The agent's name without the shop; the main account is named like the shop."""
-        frame = pl.DataFrame({"name": [name]}).select(self.short_of(plain_account(pl.col("name"))))
-        return str(frame.item())
+    def odd(self, found: pl.Series) -> np.ndarray:
+        """Which names (their places) may be other than ordinary nicks: of the shop, of its staff or robots, or
+        written with the site or blanks. They begin like one that is.
+        """
+        from cslog.scan import columns, texts
 
-    def short_of(self, name: pl.Expr) -> pl.Expr:
-        main = (name == self.file_shop) | (name == self.shop)
-        bare = name.str.strip_prefix(f"{self.file_shop}:").str.strip_prefix(f"{self.shop}:")
-        return pl.when(main).then(pl.lit(self.shop)).otherwise(bare)
+        return np.flatnonzero(texts.that_look_like(*columns.rows_of(found)[:2], *self._looks))
 
-    def is_account(self, name: pl.Expr) -> pl.Expr:
+    @cached_property
+    def _looks(self) -> tuple[np.ndarray, ...]:
+        from cslog.scan import texts
+
+        known = [*self.robots, *self.assistants, *self.staff, *self.internal]
+        openings = [*_LONG_NAMES, *self._mains, "jimi_vender_", *known, *BLANKS]
         return (
-            name.str.starts_with(f"{self.file_shop}:")
-            | name.str.starts_with(f"{self.shop}:")
-            | name.is_in([self.file_shop, self.shop, *sorted(self.staff)])
-        ).fill_null(False)
+            *texts.openings([word.encode() for word in openings]),
+            *texts.closings([blank.encode() for blank in BLANKS]),
+        )
 
-    def is_robot(self, short: pl.Expr) -> pl.Expr:
-        return (short.is_in(sorted(self.robots)) | short.str.starts_with("jimi_vender_")).fill_null(False)
+    @cached_property
+    def _mains(self) -> frozenset[str]:
+        return frozenset((self.file_shop, self.shop))
+
+    @cached_property
+    def _prefixes(self) -> tuple[str, str]:
+        return f"{self.file_shop}:", f"{self.shop}:"
+
+    def short(self, plain: str) -> str:
+        """The agent's name without the shop; the main account is named like the shop."""
+        if plain in self._mains:
+            return self.shop
+        return plain.removeprefix(self._prefixes[0]).removeprefix(self._prefixes[1])
+
+    def is_account(self, plain: str) -> bool:
+        """Whether somebody of that name, without the site, speaks for the shop."""
+        return plain in self._mains or plain.startswith(self._prefixes) or plain in self.staff
+
+    def is_robot(self, short: str) -> bool:
+        """Whether the account is a robot's."""
+        return short in self.robots or short.startswith("jimi_vender_")
 
 
 def _shop_among(senders: pl.Series) -> str | None:
-    plain = senders.to_frame("sender").select(plain_account(pl.col("sender"))).to_series()
-    prefixes = plain.str.extract(r"^([^:]+):", 1).drop_nulls()
-    if prefixes.is_empty():
-        return None
-    counts = prefixes.value_counts().sort(["count", prefixes.name], descending=[True, False])
-    return str(counts[prefixes.name][0])
-
-
-def _distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
-    """A number per row, equal for equal strings, and the strings numbered."""
-    from cslog.scan import rows
-
-    hashes = keys.hashes(strings).to_numpy()
-    if strings.null_count():
-        hashes = np.where(strings.is_null().to_numpy(), 0, hashes)
-    numbers, first = rows.distinct(hashes)
-    return numbers, strings.gather(first)
-
-
-def _named(names: pl.Series, numbers: np.ndarray) -> pl.Series:
-    """The names with these numbers; null for -1."""
-    nobody = numbers < 0
-    if nobody.all():
-        return pl.repeat(None, len(numbers), dtype=names.dtype, eager=True)
-    if nobody.any():
-        numbers = np.where(nobody, len(names), numbers)
-        names = pl.concat([names, pl.Series([None], dtype=names.dtype)], rechunk=True)
-    return names.gather(numbers.astype(np.uint32))
+    number, found = distinct(senders)
+    counts: Counter[str] = Counter()
+    for name, count in zip(found, np.bincount(number, minlength=len(found)), strict=True):
+        prefix, colon, _ = plain_account(name or "").partition(":")
+        if prefix and colon:
+            counts[prefix] += int(count)
+    return min(counts, key=lambda prefix: (-counts[prefix], prefix)) if counts else None
 
 
 _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
@@ -249,56 +261,68 @@ _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
 class _People:
     """Who speaks to whom in every row: a name is looked at once, however often it stands in the file.
 
-    ``buyer``, ``sender`` and ``account`` (the sender's, without the shop) are rows of the series ``buyers``,
-    ``senders`` and ``accounts``.
+    ``buyer`` and ``sender`` number ``names``, ``account`` (the sender's, without the shop) numbers ``accounts``.
     """
 
-    buyers: pl.Series
+    names: pl.Series
+    accounts: pl.Series
     buyer: np.ndarray
+    sender: np.ndarray
+    account: np.ndarray
     buyer_key: np.ndarray
     own: np.ndarray  # the buyer is one of the shop's own people
-    senders: pl.Series
-    sender: np.ndarray
-    is_buyer: np.ndarray
-    accounts: pl.Series
-    account: np.ndarray
-    of_shop: np.ndarray
+    of_shop: np.ndarray  # this and the next two: of the sender
     robot: np.ndarray
     assistant: np.ndarray
 
 
 def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
-    plain = plain_account(pl.col("name"))
-    buyer, found = _distinct(raw["buyer"])
-    buyers = found.alias("name").to_frame().select(buyer=plain, shop=pl.lit(names.shop))
-    own = names.is_account(pl.col("buyer")) | pl.col("buyer").is_in(sorted(names.internal))
-    sender, found = _distinct(raw["sender"])
-    senders = found.alias("name").to_frame().select(sender=plain)
-    senders = senders.with_columns(account=names.short_of(pl.col("sender"))).with_columns(
-        of_shop=names.is_account(pl.col("sender")),
-        robot=names.is_robot(pl.col("account")),
-        assistant=pl.col("account").is_in(sorted(names.assistants)).fill_null(False),
-    )
-    account, accounts = _distinct(senders["account"])
-    person, _ = _distinct(pl.concat([buyers["buyer"], senders["sender"]], rechunk=True))
+    number, found = distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
+    # Hardly any name is other than an ordinary nick: it is the account, and nobody of the shop.
+    odd = names.odd(found)
+    person, people = distinct(_with(found, odd, [plain_account(name) for name in found[odd]]))
+    buyer, sender = person[number[: raw.height]], person[number[raw.height :]]
+    own, of_shop, robot, assistant = np.zeros((4, len(people)), bool)
+    odd = names.odd(people)
+    short = []
+    for at, name in zip(odd, people[odd], strict=True):
+        of_shop[at] = names.is_account(name)
+        own[at] = of_shop[at] or name in names.internal
+        short.append(names.short(name) if of_shop[at] else name)
+        robot[at], assistant[at] = names.is_robot(short[-1]), short[-1] in names.assistants
+    account, accounts = distinct(_with(people, odd, short))
     return _People(
-        buyers=buyers["buyer"],
-        buyer=buyer,
-        buyer_key=_buyer_keys(buyers, platform).to_numpy()[buyer],
-        own=buyers.select(own).to_series().to_numpy()[buyer],
-        senders=senders["sender"],
-        sender=sender,
-        is_buyer=person[buyer] == person[buyers.height :][sender],
+        names=people,
         accounts=accounts,
+        buyer=buyer,
+        sender=sender,
         account=account[sender],
-        **{name: senders[name].to_numpy()[sender] for name in ("of_shop", "robot", "assistant")},
+        buyer_key=keys.hashes(people, _person(platform, names.shop, "")).to_numpy()[buyer],
+        own=own[buyer],
+        of_shop=of_shop[sender],
+        robot=robot[sender],
+        assistant=assistant[sender],
     )
+
+
+def _with(strings: pl.Series, places: np.ndarray, others: list[str]) -> pl.Series:
+    """The strings with ``others`` at these places."""
+    if not others:
+        return strings
+    row = np.arange(len(strings))
+    row[places] = len(strings) + np.arange(len(others))
+    return pl.concat([strings, pl.Series(strings.name, others, dtype=pl.String)], rechunk=True)[row]
+
+
+def _person(platform: str, shop: str, buyer: str) -> str:
+    """What a buyer's key is the hash of."""
+    return f"{platform}{_SEPARATOR}{shop}{_SEPARATOR}{buyer}"
 
 
 @dataclass(frozen=True)
 class _Looks:
-    """What the texts tell. ``text``: without its mark; ``handed``: the row of ``handed_from`` and ``handed_to``
-    that a transfer line tells of, else -1.
+    """What the texts tell. ``text``: without its mark; ``handed`` numbers the names in ``handed_from`` and
+    ``handed_to`` that a transfer line tells, -1 for other texts.
     """
 
     text: pl.Series
@@ -312,37 +336,47 @@ class _Looks:
 
 def _looks(texts: pl.Series, names: _Names) -> _Looks:
     size = len(texts)
-    looked = np.flatnonzero(classify.worth_a_look(texts))
-    number, found = _distinct(texts.gather(looked))
-    text = pl.col("text")
-    handed_from, handed_to = classify.transfer_parties(text)
-    looks = (
-        found.alias("text")
-        .to_frame()
-        .select(
-            system=classify.is_system(text),
-            marked=classify.has_auto_marker(text),
-            handed_from=names.short_of(plain_account(handed_from)),
-            handed_to=names.short_of(plain_account(handed_to)),
-            bare=classify.without_auto_marker(text),
-        )
-        .with_columns(kind=classify.kind(pl.col("bare")))
-    )
     system, marked, handed = np.zeros(size, bool), np.zeros(size, bool), np.full(size, -1, np.int32)
     kind = np.full(size, int(Kind.TEXT), np.int8)
-    system[looked], marked[looked] = looks["system"].to_numpy()[number], looks["marked"].to_numpy()[number]
-    kind[looked] = looks["kind"].to_numpy()[number]
-    handed[looked] = np.where(looks["handed_from"].is_not_null().to_numpy()[number], number, -1)
+    rows = np.flatnonzero(classify.worth_a_look(texts))
+    number, told = distinct(texts[rows])
+    found = told.to_list()
+    looks = [classify.look(text or "") for text in found]
+    system[rows] = np.array([look.system for look in looks], bool)[number]
+    marked[rows] = np.array([look.marked for look in looks], bool)[number]
+    kind[rows] = np.array([int(look.kind) for look in looks], np.int8)[number]
+    parties: list[tuple[str, str]] = []
+    if any(look.hands_over for look in looks):
+        text = pl.col("text")
+        pairs = (
+            pl.DataFrame({"text": found})
+            .select(*map(pl.Expr.alias, classify.transfer_parties(text), "ab"))
+            .rows()
+        )
+        party = np.full(len(found), -1, np.int32)
+        for at, pair in enumerate(pairs):
+            if pair[0] is not None:
+                party[at] = len(parties)
+                parties.append((names.short(plain_account(pair[0])), names.short(plain_account(pair[1]))))
+        handed[rows] = party[number]
     if marked.any():
-        place = np.arange(size, dtype=np.uint32)
-        place[looked] = np.where(marked[looked], size + number, looked)
-        texts = pl.concat([texts, looks["bare"]], rechunk=True).gather(place)
-    return _Looks(texts, system, marked, kind, handed, looks["handed_from"], looks["handed_to"])
+        place = np.arange(size)
+        place[rows] = np.where(marked[rows], size + number, rows)
+        texts = pl.concat([texts, pl.Series([look.bare for look in looks])], rechunk=True)[place]
+    return _Looks(
+        texts,
+        system,
+        marked,
+        kind,
+        handed,
+        pl.Series([pair[0] for pair in parties], dtype=pl.String),
+        pl.Series([pair[1] for pair in parties], dtype=pl.String),
+    )
 
 
 def _sides(stated: pl.Series, people: _People, looks: _Looks) -> np.ndarray:
     side = np.where(people.of_shop, _AGENT, _NOBODY)
-    side[people.is_buyer] = _BUYER
+    side[people.buyer == people.sender] = _BUYER
     side[looks.system] = _SYSTEM
     if stated.null_count() < len(stated):
         sides = {"buyer": _BUYER, "agent": _AGENT, "robot": _ROBOT, "system": _SYSTEM}
@@ -365,7 +399,7 @@ _DECISIONS = [
 ]
 """Class and rule by the first of the conditions of ``_decisions`` that holds, the last by none."""
 _CLASSES = np.array([int(code) for code, _ in _DECISIONS], np.int8)
-_RULES = pl.Series([rule for _, rule in _DECISIONS])
+_RULES = [rule for _, rule in _DECISIONS]
 
 
 def _decisions(
@@ -406,29 +440,22 @@ def _owners(
     speaker = rows.only_one(blocks, np.where(speaks, people.account, -1))[blocks]
     exporting = -1 if exporter is None else len(people.accounts)
     stated = np.where(speaker == rows.SEVERAL, -1, np.where(speaker == rows.NONE, exporting, speaker))
-    found = [people.accounts, pl.Series([exporter], dtype=pl.String)]
+    found = [people.accounts, pl.Series(people.accounts.name, [exporter], dtype=pl.String)]
     agent = raw["agent"]
     if agent.null_count() < len(agent):
-        number, written = _distinct(agent)
-        short = names.short_of(plain_account(pl.col("name")))
-        found.append(written.alias("name").to_frame().select(short).to_series())
+        number, written = distinct(agent)
         stated = np.where(agent.is_null().to_numpy(), stated, number + len(people.accounts) + 1)
+        short = [None if name is None else names.short(plain_account(name)) for name in written]
+        found.append(pl.Series(people.accounts.name, short, dtype=pl.String))
     staff = (side == _AGENT) | (side == _ROBOT)
     asked = message_class == int(MessageClass.BUYER)
     return pl.concat(found, rechunk=True), np.where(staff, people.account, np.where(asked, stated, -1))
 
 
-def _buyer_keys(frame: pl.DataFrame, platform: str) -> pl.Series:
-    """Keys of (platform, shop, buyer)."""
-    return keys.hashes(
-        frame.select(pl.concat_str([pl.lit(platform), "shop", "buyer"], separator=_SEPARATOR)).to_series()
-    )
-
-
-def _months(seconds: pl.Series) -> pl.Series:
-    """``YYYY-MM`` of every second; a day is written once."""
+def _months(seconds: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+    """``YYYY-MM`` of every day that occurs, and the day of every second among them."""
     from cslog.scan import rows
 
-    codes, first = rows.distinct((seconds // DAY_SECONDS).to_numpy())
-    days = pl.from_epoch(seconds.gather(first), time_unit="s")
-    return days.dt.strftime("%Y-%m").gather(codes)
+    numbers, first = rows.distinct(seconds // DAY_SECONDS)
+    labels = [month_label(int(second) // DAY_SECONDS) for second in seconds[first]]
+    return pl.Series(labels, dtype=pl.String), numbers

@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from cslog import clock, identity, schema
+from cslog import clock, coded, copies, identity, schema
+from cslog.coded import Coded
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError
 from cslog.inputs import Input, files_below, inputs_of
@@ -26,7 +28,7 @@ from cslog.readers.base import Batch, Options, Reader
 from cslog.snapshot import LEDGER
 from cslog.store import Appended, Store, Writer, ledger_row
 
-_ROWS_PER_APPEND = 2_000_000  # bounds the memory of a large ingest
+_ROWS_PER_APPEND = 1_000_000  # bounds the memory of a large ingest
 _THREADS = os.cpu_count() or 1
 _BYTES_AHEAD = 32 << 20  # of files that were read and wait for their turn
 
@@ -87,7 +89,7 @@ class _File:
 
     report: FileReport
     fingerprint: str = ""
-    messages: list[pl.DataFrame] = field(default_factory=list)
+    messages: list[Coded] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
 
@@ -96,7 +98,7 @@ class _File:
 class _Pending:
     """Rows read but not yet appended."""
 
-    messages: list[pl.DataFrame] = field(default_factory=list)
+    messages: list[Coded] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
 
@@ -107,7 +109,12 @@ class _Pending:
 
     @property
     def rows(self) -> int:
-        return sum(frame.height for frame in (*self.messages, *self.orders))
+        return sum(map(len, self.messages)) + sum(frame.height for frame in self.orders)
+
+    def merge(self) -> None:
+        """Put the messages in order, one row each, for the store to compare with what it has."""
+        if self.messages:
+            self.messages = [copies.merged(coded.concat(self.messages))]
 
 
 @dataclass(frozen=True)
@@ -158,16 +165,16 @@ class _Reading:
         report = file.report
         rejects = [] if batch.rejects is None else [batch.rejects]
         if batch.messages is not None:
-            messages, misplaced = identity.canonical_messages(batch, self.accounts, report.path)
-            report.messages_read = messages.height
-            file.messages.append(messages if self.keep_text else _without_text(messages))
+            messages, misplaced = identity.coded_messages(batch, self.accounts, report.path)
+            report.messages_read = len(messages)
+            file.messages.append(messages if self.keep_text else messages.without_text())
             rejects.append(misplaced)
             _warn_of_future(batch, messages["sent_at"], "message")
         if batch.orders is not None:
             orders = identity.canonical_orders(batch, self.accounts, report.path)
             report.orders_read = orders.height
             file.orders.append(orders)
-            _warn_of_future(batch, orders["created_at"], "order")
+            _warn_of_future(batch, orders["created_at"].to_numpy(), "order")
         if batch.messages is None and batch.orders is None:
             raise ReadError(f"{report.path}: holds neither messages nor orders")
         for frame in rejects:
@@ -220,7 +227,8 @@ def ingest(
     told = f"{reader.id if reader else ''}\x1f{options_fingerprint}\x1f{shop or ''}"
 
     reports: list[FileReport] = []
-    with store.writer(dry_run=dry_run) as writer:
+    with store.writer(dry_run=dry_run) as writer, ThreadPoolExecutor(1) as appender:
+        appending: Future[None] = appender.submit(lambda: None)
         known = writer.known_fingerprints()
         pending = _Pending()
         how = _Reading(readers, options, accounts, told, known, keep_text)
@@ -234,9 +242,13 @@ def ingest(
             known.add(file.fingerprint)
             pending.add(file)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
-                _append(writer, pending, reports)
+                pending.merge()
+                appending.result()  # at most one batch is being appended, while the next is read and put in order
+                appending = appender.submit(_append, writer, pending, list(reports))
                 pending = _Pending()
         on_file(len(files), len(files), "")
+        pending.merge()
+        appending.result()
         _append(writer, pending, reports)
         for report in reports:
             report.messages_duplicate = report.messages_read - report.messages_new
@@ -277,7 +289,7 @@ def _without_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(text=pl.lit(None, pl.String))
 
 
-def _warn_of_future(batch: Batch, seconds: pl.Series, what: str) -> None:
+def _warn_of_future(batch: Batch, seconds: np.ndarray, what: str) -> None:
     """Say when rows are dated after tomorrow: they are kept, and make all figures before them look final."""
     late = int((seconds > clock.now() + clock.DAY_SECONDS).sum())
     if late:
@@ -287,8 +299,8 @@ def _warn_of_future(batch: Batch, seconds: pl.Series, what: str) -> None:
 
 def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:
     by_path = {report.path: report for report in reports}
-    if pending.messages:
-        appended = writer.append_messages(pl.concat(pending.messages))
+    for messages in pending.messages:
+        appended = writer.append_messages(messages)
         for path, count in appended.new.items():
             by_path[path].messages_new += count
     if pending.orders:

@@ -21,12 +21,11 @@ ACCOUNT_KEYS: Mapping[str, str] = {
 integers, people read names."""
 
 
-def hashes(texts: pl.Series) -> pl.Series:
-    """xxh3 of each text, as Int64."""
+def hashes(texts: pl.Series, opening: str = "") -> pl.Series:
+    """xxh3 of each text behind ``opening``, as Int64; a null is empty."""
     from cslog.scan import columns, hashing
 
-    rows = columns.rows_of(texts)
-    return pl.Series("hash", hashing.xxh3(rows.addresses, rows.lengths))
+    return pl.Series("hash", hashing.xxh3(columns.rows_of(texts), opening.encode()))
 
 
 def account_keys(names: Iterable[str]) -> np.ndarray:

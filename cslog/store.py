@@ -20,14 +20,16 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from filelock import FileLock, Timeout
 
 from cslog import clock, copies, keys, schema, tables
+from cslog.coded import Coded
 from cslog.errors import StoreError, UsageError
 from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, contents_of, is_one_run
 from cslog.tables import Part, Table
@@ -39,6 +41,7 @@ SCHEMA_VERSION = 3
 _ATTEMPTS = 10
 _LOCK_SECONDS = 600
 _ROWS_PER_FILE = 1_000_000  # of messages: what one task of a report opens
+_ROWS_PER_PIECE = 500_000  # of an append
 
 
 @dataclass(frozen=True)
@@ -160,12 +163,12 @@ class _Known:
         """All rows."""
         return pl.LazyFrame(schema=self.columns) if self.table is None else self.table.scan()
 
-    def files_with(self, batch: pl.DataFrame) -> Iterator[pl.LazyFrame]:
+    def files_with(self, batch: Coded) -> Iterator[pl.LazyFrame]:
         """The files that may hold a message of ``batch``."""
         if self.table is None:
             return
-        months = set(batch["month"].unique())
-        spans = {name: _span(batch[name]) for name in ("sent_at", "buyer_key")}
+        months = set(batch.names[np.flatnonzero(np.bincount(batch["month"]))])
+        spans = {name: (int(batch[name].min()), int(batch[name].max())) for name in ("sent_at", "buyer_key")}
         for part in self.table.parts:
             if part.partition in months and all(part.meets(name, *span) for name, span in spans.items()):
                 yield self.table.scan([part])
@@ -188,22 +191,21 @@ class Writer:
         files = self._scan("ledger").filter(pl.col("action") == "ingest")
         return set(files.select("fingerprint").collect().to_series())
 
-    def append_messages(self, batch: pl.DataFrame) -> Appended:
-        """Union ``batch`` (schema.MESSAGES, any order, repeats allowed) into the messages."""
-        batch = copies.merged(batch)
-        fresh = batch.clear()
+    def append_messages(self, batch: Coded) -> Appended:
+        """Union ``batch``, as ``copies.merged`` makes it, into the messages."""
+        if not len(batch):
+            return Appended({}, {})
+        fresh = batch
 
-        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
             nonlocal fresh
             fresh, refined = copies.unknown(batch, known.files_with(batch))
-            return {
-                "part": _files_of(fresh),
-                REFINEMENTS: _files_of(refined.with_columns(refines=pl.lit(True))),
-            }
+            refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
+            return {"part": _files_of(fresh), REFINEMENTS: _files_of(replace(refined, columns=refining))}
 
-        if not batch.is_empty():
-            self._append("messages", missing)
-        return Appended(_per_file(fresh), {})
+        self._append("messages", missing)
+        counts = np.bincount(fresh["source_file"], minlength=1)
+        return Appended({batch.names[int(file)]: int(counts[file]) for file in np.flatnonzero(counts)}, {})
 
     def append_orders(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.ORDERS) into the order versions."""
@@ -211,7 +213,7 @@ class Writer:
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 
-        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
             nonlocal first, later
             there = known.rows().select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
@@ -228,7 +230,7 @@ class Writer:
         key = ["sha256", "line", "reason"]
         batch = batch.unique(key, maintain_order=True)
 
-        def missing(known: _Known) -> dict[str, list[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
             there = known.rows().select(key).collect()
             return {"part": [batch.join(there, on=key, how="anti", maintain_order="left")]}
 
@@ -293,7 +295,7 @@ class Writer:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[_Known], dict[str, list[pl.DataFrame]]]) -> None:
+    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[pl.DataFrame]]]) -> None:
         """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
         if self._dry_run:
             there = tables.exists(self._folder / table)
@@ -301,38 +303,23 @@ class Writer:
             return
         for attempt in range(_ATTEMPTS):
             opened = self._table(table)
-            frames = {
-                prefix: [frame for frame in found if not frame.is_empty()]
-                for prefix, found in missing(_Known(opened, LAYOUTS[table].columns)).items()
-            }
-            if not any(frames.values()):
-                return
             try:
-                opened.add(frames)
+                opened.add(missing(_Known(opened, LAYOUTS[table].columns)))
                 return
             except tables.CommitFailedError:
                 time.sleep(0.05 * (attempt + 1))
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
-def _span(numbers: pl.Series) -> tuple[int, int]:
-    least, greatest = numbers.min(), numbers.max()
-    assert isinstance(least, int)
-    assert isinstance(greatest, int)
-    return least, greatest
-
-
-def _files_of(messages: pl.DataFrame) -> list[pl.DataFrame]:
-    """``messages``, in the order of the store, with the keys of their accounts, cut to the size of files."""
-    keyed = keys.with_account_keys(messages)
-    months = keyed["month"].unique().sort().to_list()
-    # A filter would copy all columns.
-    by_month = [keyed] if len(months) == 1 else [keyed.filter(pl.col("month") == month) for month in months]
-    return [
-        month.slice(begin, _ROWS_PER_FILE)
-        for month in by_month
-        for begin in range(0, month.height, _ROWS_PER_FILE)
-    ]
+def _files_of(messages: Coded) -> Iterator[pl.DataFrame]:
+    """``messages``, which are in the order of the store, as it keeps them, cut so that several can be written at
+    once; each is made when it is asked for.
+    """
+    month = messages["month"]
+    for number in np.flatnonzero(np.bincount(month)):
+        rows = np.flatnonzero(month == number)
+        for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_PIECE))):
+            yield messages.only(piece).stored()
 
 
 def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:

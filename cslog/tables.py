@@ -146,13 +146,13 @@ class Table:
         )
         return frame.select(list(here))
 
-    def add(self, frames: Mapping[str, Sequence[pl.DataFrame]]) -> None:
-        """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name.
+    def add(self, frames: Mapping[str, Iterable[pl.DataFrame]]) -> None:
+        """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name; without
+        rows there is no commit.
 
         Raises CommitFailedError when another writer was faster; nothing is left behind then.
         """
-        named = [(prefix, frame) for prefix, found in frames.items() for frame in found]
-        self._commit(named, [])
+        self._commit(((prefix, frame) for prefix, found in frames.items() for frame in found), [])
 
     def replace(self, parts: Sequence[Part], frames: Iterable[pl.DataFrame]) -> None:
         """Put the rows of ``frames`` in the place of ``parts``, in one commit; the old files stay readable by version."""
@@ -254,7 +254,9 @@ def _write_parquet(path: Path, frame: pl.DataFrame, layout: Layout) -> int:
     import pyarrow.parquet as pq
 
     names = [name for name in layout.columns if name != layout.partition]
-    table = frame.select(names).to_arrow()
+    table = frame.select(names).to_arrow(
+        compat_level=pl.CompatLevel.newest()
+    )  # strings where they are, uncopied
     loose = set(layout.loose)
     with path.open("wb") as file:
         pq.write_table(

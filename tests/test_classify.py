@@ -47,7 +47,7 @@ def value(expression: pl.Expr, text: str, **more):
     ],
 )
 def test_kinds(text, kind):
-    assert Kind(value(classify.kind(TEXT), text)) is kind
+    assert classify.kind(text) is kind
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_kinds(text, kind):
     ],
 )
 def test_system_lines(text):
-    assert value(classify.is_system(TEXT), text)
+    assert classify.is_system(text)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_system_lines(text):
     ],
 )
 def test_what_people_say_is_no_system_line(text):
-    assert not value(classify.is_system(TEXT), text)
+    assert not classify.is_system(text)
 
 
 @pytest.mark.parametrize(
@@ -156,16 +156,16 @@ ORDINARY = st.sampled_from(["", "", "在吗", "亲", "您", "a", "你", "：", "
 def test_only_what_is_worth_a_look_is_anything_but_words(texts):
     """Ordinary texts are not asked for patterns at all, so nothing that a pattern finds may be taken for one."""
     frame = pl.DataFrame({"text": texts}, schema={"text": pl.String})
-    found = frame.select(
-        special=classify.has_auto_marker(TEXT)
-        | classify.is_system(TEXT)
-        | classify.transfer_parties(TEXT)[0].is_not_null()
-        | (classify.without_auto_marker(TEXT) != TEXT)
-        | (classify.kind(classify.without_auto_marker(TEXT)) != int(Kind.TEXT))
-    )["special"]
+    parties = frame.select(classify.transfer_parties(TEXT)[0]).to_series()
+    found = [classify.look(text) for text in texts]
+    special = [
+        look.marked or look.system or look.hands_over or look.bare != text or look.kind is not Kind.TEXT
+        for look, text in zip(found, texts, strict=True)
+    ]
+    assert all(look.hands_over for look, party in zip(found, parties, strict=True) if party is not None)
     looked = classify.worth_a_look(frame["text"])
     assert [
-        text for text, special, look in zip(texts, found, looked, strict=True) if special and not look
+        text for text, found, look in zip(texts, special, looked, strict=True) if found and not look
     ] == []
 
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from test_against_naive import CHITU, EXAMPLES, WHOLE, store_of
 from test_commands import cslog  # noqa: F401  (a fixture)
 
-from cslog import answer, clock, compute, kpi, profile
+from cslog import answer, clock, compute, copies, kpi, profile
 from cslog.clock import Period
+from cslog.coded import Coded
 from cslog.commands import app
 from cslog.config import Config
 from cslog.errors import UsageError
@@ -417,7 +418,7 @@ def cut(store: Store, at: int, folder: Path) -> Store:
     snapshot, shorter = store.snapshot(), Store(folder)
     messages = snapshot.messages(0, at).filter(pl.col("sent_at") <= at).collect()
     with shorter.writer() as writer:
-        writer.append_messages(messages)
+        writer.append_messages(copies.merged(Coded.of(messages)))
         writer.append_orders(snapshot.order_versions().filter(pl.col("created_at") <= at).collect())
         row = ledger_row(path="cut", sha256="", fingerprint="", messages_new=messages.height)
         writer.commit(pl.DataFrame([row], infer_schema_length=None))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cslog import clock, copies, schema
 from cslog import store as store_module
+from cslog.coded import Coded
 from cslog.errors import StoreError, UsageError
 from cslog.order_versions import fold_orders
 from cslog.schema import Kind, MessageClass, OrderState
@@ -89,6 +90,10 @@ def frame(*rows: dict, columns: schema.Schema = schema.MESSAGES) -> pl.DataFrame
     return pl.DataFrame(list(rows), schema=columns)
 
 
+def coded(*rows: dict) -> Coded:
+    return copies.merged(Coded.of(frame(*rows)))
+
+
 def ledger(name: str = "a.txt") -> pl.DataFrame:
     return pl.DataFrame([ledger_row(path=name, sha256=name, fingerprint=name)], schema=LEDGER)
 
@@ -96,7 +101,7 @@ def ledger(name: str = "a.txt") -> pl.DataFrame:
 def add(store: Store, *rows: dict, name: str = "a.txt") -> dict[str, int]:
     """Append messages and commit, as an ingest of one file does; new rows per file."""
     with store.writer() as writer:
-        appended = writer.append_messages(frame(*rows))
+        appended = writer.append_messages(coded(*rows))
         writer.commit(ledger(name))
     return appended.new
 
@@ -319,7 +324,7 @@ def test_what_was_not_committed_does_not_exist(store):
     before = held(store)
     batch = [message(1, agent="小美"), message(2), message(3, NOON + 40 * clock.DAY_SECONDS)]
     with pytest.raises(PowerCut), store.writer() as writer:
-        writer.append_messages(frame(*batch))
+        writer.append_messages(coded(*batch))
         writer.append_orders(frame(order(), columns=schema.ORDERS))
         raise PowerCut
     assert store.snapshot().store_version == 1
@@ -336,7 +341,7 @@ def test_what_was_not_committed_does_not_exist(store):
 
 def test_a_crash_before_the_first_commit(store):
     with pytest.raises(PowerCut), store.writer() as writer:
-        writer.append_messages(frame(message(1)))
+        writer.append_messages(coded(message(1)))
         raise PowerCut
     assert store.snapshot().store_version == 0
     assert held(store) == []
@@ -366,11 +371,11 @@ def test_two_writers_without_a_lock_conflict_instead_of_writing_twice(store, mon
         compared.append(known)
         result = real(batch, known)
         if len(compared) == 1:
-            other.append_messages(frame(message(2), message(3)))
+            other.append_messages(coded(message(2), message(3)))
         return result
 
     monkeypatch.setattr(copies, "unknown", overtaken)
-    one.append_messages(frame(message(2), message(4)))
+    one.append_messages(coded(message(2), message(4)))
     one.commit(ledger("b.txt"))
     assert len(compared) == 3, "the first writer had to compare again"
     assert [row["message_key"] for row in held(store)] == [1, 2, 3, 4]
@@ -416,12 +421,12 @@ def test_writers_that_never_get_their_turn_say_so(store, monkeypatch):
     def always_overtaken(batch, known):
         result = real(batch, known)
         if batch["message_key"][0] < 100:
-            other.append_messages(frame(message(next(numbers))))
+            other.append_messages(coded(message(next(numbers))))
         return result
 
     monkeypatch.setattr(copies, "unknown", always_overtaken)
     with pytest.raises(StoreError, match="written by others"):
-        one.append_messages(frame(message(2)))
+        one.append_messages(coded(message(2)))
 
 
 # ---- compaction -----------------------------------------------------------------------------------
@@ -475,7 +480,7 @@ def test_what_comes_after_a_compaction_is_compared_with_it(scattered):
 def test_a_compaction_takes_over_what_a_killed_ingest_left(store):
     add(store, message(1))
     with pytest.raises(PowerCut), store.writer() as writer:
-        writer.append_messages(frame(message(2, NOON + 60, agent="小美")))
+        writer.append_messages(coded(message(2, NOON + 60, agent="小美")))
         raise PowerCut
     assert store.compact() == ["2024-11"]
     assert [row["message_key"] for row in held(store)] == [1, 2]
@@ -507,7 +512,7 @@ def test_an_empty_store_has_nothing_to_compact(store):
 def test_a_dry_run_creates_nothing(store):
     with store.writer(dry_run=True) as writer:
         assert writer.known_fingerprints() == set()
-        assert writer.append_messages(frame(message())).new == {"a.txt": 1}
+        assert writer.append_messages(coded(message())).new == {"a.txt": 1}
         assert writer.append_orders(frame(order(), columns=schema.ORDERS)).new == {"orders.csv": 1}
         writer.append_rejects(frame(columns=schema.STORED_REJECTS))
     assert not store.folder.parent.exists()
@@ -518,7 +523,7 @@ def test_a_dry_run_compares_with_what_is_there(store):
     files = sorted(store.folder.rglob("*"))
     with store.writer(dry_run=True) as writer:
         assert writer.known_fingerprints() == {"a.txt"}
-        assert writer.append_messages(frame(message(1), message(2))).new == {"a.txt": 1}
+        assert writer.append_messages(coded(message(1), message(2))).new == {"a.txt": 1}
     assert sorted(store.folder.rglob("*")) == files
     assert len(held(store)) == 1
 

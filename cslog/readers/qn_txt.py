@@ -48,7 +48,7 @@ class QnTxt:
         """The file begins with at most a login and a section title, or with a contact block."""
         if head.container != "text":
             return False
-        content = [line for line in head.lines if line.strip()][:4]
+        content = list(itertools.islice((line for line in head.lines if line.strip()), 4))
         for index, line in enumerate(content[:2]):
             following = content[index + 1] if index + 1 < len(content) else ""
             if text.is_rule(line):

@@ -11,8 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
+from cslog.scan.words import first_byte, pointer, put_word, word_at
+
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _OUT = types.Array(types.uint8, 1, "C")
+_PACKED = types.Array(types.uint32, 1, "C", readonly=True)
+_ONES, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_RETURNS = _ONES * np.uint64(13)
 _CODES = types.Array(types.uint16, 1, "C", readonly=True)
 
 _TRAILS = [*range(0x40, 0x7F), *range(0x80, 0xFF)]
@@ -25,14 +30,10 @@ _ROW = 191  # trail bytes 0x40 … 0xFE
 def utf8_of_gb18030(data: bytes, *, unix_lines: bool = False) -> bytearray | None:
     """The text in UTF-8; None when ``data`` is not wholly GB18030. ``unix_lines``: as that function makes them."""
     two, four = _tables()
-    out = bytearray(len(data) // 2 * 3 + 1)  # two bytes become three at most, four stay four
-    written = _transcode(
-        np.frombuffer(data, np.uint8),
-        two,
-        four,
-        _returns(data) if unix_lines else _KEEP,
-        np.frombuffer(out, np.uint8),
-    )
+    # Two bytes become three at most, four stay four; words are written whole.
+    out = bytearray(len(data) // 2 * 3 + 9)
+    returns = _returns(data) if unix_lines else _KEEP
+    written = _transcode(np.frombuffer(data, np.uint8), two, four, returns, np.frombuffer(out, np.uint8))
     if written < 0:
         return None
     del out[written:]
@@ -75,9 +76,11 @@ def _returns(text: bytes) -> int:
 
 @functools.cache
 def _tables() -> tuple[np.ndarray, np.ndarray]:
+    """By lead and trail byte the UTF-8 of two bytes, with its length in the fourth; by number U+0000 to U+FFFF."""
     pairs = b"".join(bytes((lead, trail)) for lead in _LEADS for trail in _TRAILS).decode("gb18030")
-    two = np.zeros((len(_LEADS), _ROW), np.uint16)
-    two[:, [trail - 0x40 for trail in _TRAILS]] = np.array([ord(c) for c in pairs], np.uint16).reshape(
+    two = np.zeros((len(_LEADS), _ROW), np.uint32)
+    packed = [int.from_bytes(c.encode(), "little") | len(c.encode()) << 24 for c in pairs]
+    two[:, [trail - 0x40 for trail in _TRAILS]] = np.array(packed, np.uint32).reshape(
         len(_LEADS), len(_TRAILS)
     )
     numbers = np.arange(_FOUR_BYTE_CODES)
@@ -90,34 +93,47 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
     return two.ravel(), four
 
 
-@njit([(_BYTES, _CODES, _CODES, types.int64, _OUT)], cache=True, nogil=True)
-def _transcode(data, two, four, returns, out):  # type: ignore[no-untyped-def]
-    """Number of bytes written to ``out``, -1 at the first byte that is no GB18030."""
+@njit([(_BYTES, _PACKED, _CODES, types.int64, _OUT)], cache=True, nogil=True)
+def _transcode(data, two, four, returns, written):  # type: ignore[no-untyped-def]
+    """Number of bytes written, -1 at the first byte that is no GB18030."""
     size = data.size
+    text, out = pointer(data), pointer(written)
     place, at = 0, 0
     while place < size:
-        byte = data[place]
+        byte = text[place]
         if byte < 0x80:
-            place += 1
-            if byte == 13 and returns != _KEEP:
-                if returns == _DROP:
+            if place + 8 > size:
+                word, length = np.uint64(byte), 1
+            else:
+                word = word_at(text, place)
+                length = first_byte(word & _HIGH)
+            if returns != _KEEP:
+                found = word ^ _RETURNS
+                length = min(length, first_byte((found - _ONES) & ~found & _HIGH))
+                if length == 0:
+                    if returns == _REPLACE:
+                        out[at] = 10
+                        at += 1
+                    place += 1
                     continue
-                byte = np.uint8(10)
-            out[at] = byte
-            at += 1
+            put_word(out, at, word)
+            at += length
+            place += length
             continue
         if byte == 0x80 or byte == 0xFF or place + 1 >= size:
             return -1
-        trail = data[place + 1]
+        trail = text[place + 1]
         if trail >= 0x40:
             if trail == 0x7F or trail == 0xFF:
                 return -1
-            code = np.uint32(two[(np.int64(byte) - 0x81) * 191 + np.int64(trail) - 0x40])
+            packed = np.uint64(two[(np.int64(byte) - 0x81) * _ROW + np.int64(trail) - 0x40])
+            put_word(out, at, packed)
+            at += 3 if packed >> np.uint64(24) == 3 else 2
             place += 2
         else:
             if trail < 0x30 or trail > 0x39 or place + 3 >= size:
                 return -1
-            third, fourth = data[place + 2], data[place + 3]
+            third, fourth = text[place + 2], text[place + 3]
             if third < 0x81 or third == 0xFF or fourth < 0x30 or fourth > 0x39:
                 return -1
             number = (
@@ -130,21 +146,21 @@ def _transcode(data, two, four, returns, out):  # type: ignore[no-untyped-def]
             else:
                 return -1
             place += 4
-        if code >= 0x10000:
-            out[at] = 0xF0 | (code >> 18)
-            out[at + 1] = 0x80 | ((code >> 12) & 0x3F)
-            out[at + 2] = 0x80 | ((code >> 6) & 0x3F)
-            out[at + 3] = 0x80 | (code & 0x3F)
-            at += 4
-        elif code >= 0x800:
-            out[at] = 0xE0 | (code >> 12)
-            out[at + 1] = 0x80 | ((code >> 6) & 0x3F)
-            out[at + 2] = 0x80 | (code & 0x3F)
-            at += 3
-        else:  # no sequence stands for ASCII
-            out[at] = 0xC0 | (code >> 6)
-            out[at + 1] = 0x80 | (code & 0x3F)
-            at += 2
+            if code >= 0x10000:
+                out[at] = 0xF0 | (code >> 18)
+                out[at + 1] = 0x80 | ((code >> 12) & 0x3F)
+                out[at + 2] = 0x80 | ((code >> 6) & 0x3F)
+                out[at + 3] = 0x80 | (code & 0x3F)
+                at += 4
+            elif code >= 0x800:
+                out[at] = 0xE0 | (code >> 12)
+                out[at + 1] = 0x80 | ((code >> 6) & 0x3F)
+                out[at + 2] = 0x80 | (code & 0x3F)
+                at += 3
+            else:  # no sequence stands for ASCII
+                out[at] = 0xC0 | (code >> 6)
+                out[at + 1] = 0x80 | (code & 0x3F)
+                at += 2
     return at
 
 

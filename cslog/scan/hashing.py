@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from cslog.scan.columns import Rows
 from cslog.scan.words import bytes_at, folded_product, pointer, word_at
 
 _I32 = types.Array(types.int32, 1, "C", readonly=True)
@@ -15,6 +16,7 @@ _I64 = types.Array(types.int64, 1, "C", readonly=True)
 LANES = 8
 """Words that ``hash_of`` works with."""
 
+_OUT = types.Array(types.uint8, 1, "C")
 _LANES = types.Array(types.uint64, 1, "C")
 _U = np.uint64
 _P32_1, _P32_2, _P32_3 = _U(0x9E3779B1), _U(0x85EBCA77), _U(0xC2B2AE3D)
@@ -151,15 +153,23 @@ def hash_of(text, start, size, lanes):  # type: ignore[no-untyped-def]
     return np.int64(_long(text, start, size, lanes))
 
 
-def xxh3(addresses: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Hashes (int64) of rows as ``cslog.scan.columns.rows_of`` gives them."""
-    return _xxh3(addresses, lengths, np.empty(LANES, np.uint64))
+def xxh3(rows: Rows, opening: bytes = b"") -> np.ndarray:
+    """Hashes (int64) of the rows of a column of strings, each behind ``opening``."""
+    written = np.empty(len(opening) + (int(rows.lengths.max(initial=0)) if opening else 0), np.uint8)
+    written[: len(opening)] = np.frombuffer(opening, np.uint8)
+    return _xxh3(*rows[:2], written, len(opening), np.empty(LANES, np.uint64))
 
 
-@njit([(_I64, _I32, _LANES)], cache=True, nogil=True)
-def _xxh3(addresses, lengths, lanes):  # type: ignore[no-untyped-def]
+@njit([(_I64, _I32, _OUT, types.int64, _LANES)], cache=True, nogil=True)
+def _xxh3(addresses, lengths, written, opening, lanes):  # type: ignore[no-untyped-def]
     hashes = np.empty(addresses.size, np.int64)
-    scratch = pointer(lanes)
+    out, scratch = pointer(written), pointer(lanes)
     for row in range(hashes.size):
-        hashes[row] = hash_of(bytes_at(addresses[row]), 0, np.int64(lengths[row]), scratch)
+        text, length = bytes_at(addresses[row]), np.int64(lengths[row])
+        if opening > 0:
+            for i in range(length):
+                out[opening + i] = text[i]
+            hashes[row] = hash_of(out, 0, opening + length, scratch)
+        else:
+            hashes[row] = hash_of(text, 0, length, scratch)
     return hashes

@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 _WORD = ir.IntType(64)
-_intrinsic: Any = intrinsic  # what it makes of a function is called with two arguments less
+_intrinsic: Any = intrinsic  # what it makes of a function is called with one argument less
 
 
 @_intrinsic
@@ -46,6 +46,18 @@ def word_at(typing_context: Any, data: Any, place: Any) -> Any:
         return builder.load(builder.bitcast(place, _WORD.as_pointer()), align=1)
 
     return types.uint64(data, types.int64), generate
+
+
+@_intrinsic
+def put_word(typing_context: Any, data: Any, place: Any, word: Any) -> Any:
+    """Write a word as eight bytes behind the pointer ``data`` (uint8) from ``place`` on, the lowest byte first."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(place, _WORD.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, types.uint64), generate
 
 
 @_intrinsic

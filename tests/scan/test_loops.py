@@ -22,8 +22,13 @@ def test_hashes_are_those_of_the_library():
     drawn = np.random.default_rng(3)
     texts = [drawn.integers(0, 256, length, dtype=np.uint8) for length in LENGTHS]
     addresses = np.array([text.ctypes.data for text in texts], np.int64)
-    found = hashing.xxh3(addresses, np.array(LENGTHS, np.int32))
+    rows = columns.Rows(addresses, np.array(LENGTHS, np.int32), texts)
+    found = hashing.xxh3(rows)
     assert found.view(np.uint64).tolist() == [xxhash.xxh3_64_intdigest(text.tobytes()) for text in texts]
+    found = hashing.xxh3(rows, b"taobao\x1f")
+    assert found.view(np.uint64).tolist() == [
+        xxhash.xxh3_64_intdigest(b"taobao\x1f" + text.tobytes()) for text in texts
+    ]
 
 
 WORDS = st.lists(st.none() | st.text(st.sampled_from("ab好😀"), max_size=14), max_size=12)

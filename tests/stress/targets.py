@@ -70,13 +70,13 @@ def take(head: Head, readers: list[Reader], shop: str | None) -> list[pl.DataFra
         # Once more without the net, for the traceback.
         batch = registry.identify(head, readers).read(head, options).validated("")
         if batch.messages is not None:
-            identity.canonical_messages(batch, _accounts(shop), head.path)
+            identity.coded_messages(batch, _accounts(shop), head.path)
         if batch.orders is not None:
             identity.canonical_orders(batch, _accounts(shop), head.path)
     _said(report)
     if done == (report.error is not None):
         raise Finding("a file either is read or has an error")
-    return [*file.messages, *file.orders, *file.rejects]
+    return [*(messages.frame() for messages in file.messages), *file.orders, *file.rejects]
 
 
 class _Kept:

@@ -45,7 +45,7 @@ def test_seeds_are_read_and_not_merely_refused(name, monkeypatch):
     from cslog import identity
 
     seen = []
-    for made in ("canonical_messages", "canonical_orders"):
+    for made in ("coded_messages", "canonical_orders"):
         original = getattr(identity, made)
         monkeypatch.setattr(identity, made, lambda *given, _made=original: seen.append(1) or _made(*given))
     if name in ("config", "roster"):

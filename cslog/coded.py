@@ -1,0 +1,134 @@
+"""Messages with numbers for their names, on the way from a file into the store.
+
+Rows are compared, put in order and chosen as integers; names become strings once, when rows are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from cslog import keys, schema
+
+NAMES = tuple(name for name, dtype in schema.MESSAGES.items() if dtype == pl.String() and name != "text")
+"""Columns of schema.MESSAGES that are numbers here."""
+NOBODY = 0
+"""Number of a missing name."""
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Messages. ``columns``: an array per column of schema.MESSAGES except ``text``, for those of NAMES with
+    numbers of ``names`` (int32), whose first is null. ``rows``: which rows in which order, if not all as they stand.
+    """
+
+    names: pl.Series
+    columns: dict[str, np.ndarray]
+    text: pl.Series
+    rows: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Coded:
+        """The messages of a frame (schema.MESSAGES)."""
+        names, columns = Names(), {}
+        for name in schema.MESSAGES:
+            if name in NAMES:
+                numbers, found = distinct(frame[name])
+                columns[name] = names.add(found)[numbers]
+            elif name != "text":
+                columns[name] = frame[name].to_numpy()
+        return concat([cls(names.all(), columns, frame["text"])])
+
+    def __len__(self) -> int:
+        return len(self.text) if self.rows is None else len(self.rows)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column other than ``text``, of the chosen rows."""
+        column = self.columns[name]
+        return column if self.rows is None else column.take(self.rows)
+
+    def only(self, rows: np.ndarray) -> Coded:
+        """The messages with these numbers among the chosen ones, in that order."""
+        return replace(self, rows=rows if self.rows is None else self.rows.take(rows))
+
+    def without_text(self) -> Coded:
+        """The same messages without what was said."""
+        return replace(self, text=pl.Series([None], dtype=pl.String).new_from_index(0, len(self.text)))
+
+    def frame(self, columns: Sequence[str] = tuple(schema.MESSAGES)) -> pl.DataFrame:
+        """The messages as ``columns`` of schema.MESSAGES."""
+        found = {}
+        for name in columns:
+            if name == "text":
+                found[name] = self.text if self.rows is None else self.text[self.rows]
+            elif name in NAMES:
+                found[name] = self._named(self[name])
+            else:
+                found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
+        return pl.DataFrame(found)
+
+    def _named(self, numbers: np.ndarray) -> pl.Series:
+        if len(numbers) and (numbers == numbers[0]).all():  # as often: one shop, one month
+            return self.names.new_from_index(int(numbers[0]), len(numbers))
+        return self.names[numbers.view(np.uint32)]
+
+    def stored(self) -> pl.DataFrame:
+        """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts."""
+        key_of = keys.hashes(self.names).to_numpy().copy()
+        key_of[NOBODY] = keys.NOBODY
+        accounts = {key: pl.Series(key_of.take(self[name])) for key, name in keys.ACCOUNT_KEYS.items()}
+        return self.frame().with_columns(**accounts)
+
+
+class Names:
+    """The names of a file, as they are collected list by list; the first is null."""
+
+    def __init__(self) -> None:
+        self._parts = [pl.Series([None], dtype=pl.String)]
+        self._count = 1
+
+    def add(self, names: pl.Series) -> np.ndarray:
+        """Add ``names``. Returns their numbers among all names (int32), and NOBODY at the end, where -1 finds it."""
+        self._parts.append(names.alias(""))
+        numbers = np.arange(self._count, self._count + len(names) + 1, dtype=np.int32)
+        self._count += len(names)
+        numbers[-1] = NOBODY
+        if names.null_count():
+            numbers[:-1][names.is_null().to_numpy()] = NOBODY
+        return numbers
+
+    def all(self) -> pl.Series:
+        """All names."""
+        return pl.concat(self._parts, rechunk=True)
+
+
+def concat(parts: Sequence[Coded]) -> Coded:
+    """All messages of ``parts``, of which none is a choice of rows, with one number for each name."""
+    numbers, names = distinct(pl.concat([part.names for part in parts], rechunk=True))
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in schema.MESSAGES if name != "text"}
+    first = 0
+    for part in parts:
+        number = numbers[first : first + len(part.names)]
+        first += len(part.names)
+        for name, pieces in columns.items():
+            column = part.columns[name]
+            pieces.append(number.take(column) if name in NAMES else column)
+    return Coded(
+        names,
+        {name: np.concatenate(pieces) for name, pieces in columns.items()},
+        pl.concat([part.text for part in parts], rechunk=True),
+    )
+
+
+def distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
+    """A number per row (int32), equal for equal strings, and the strings numbered."""
+    from cslog.scan import rows
+
+    hashes = keys.hashes(strings).to_numpy()
+    if strings.null_count():
+        hashes = np.where(strings.is_null().to_numpy(), keys.NOBODY, hashes)
+    numbers, first = rows.distinct(hashes)
+    return numbers, strings[first]
