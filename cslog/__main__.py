@@ -6,6 +6,7 @@ import io
 import os
 import sys
 
+from cslog.engine import memory
 from cslog.errors import CslogError, one_line, steps_of
 
 
@@ -15,6 +16,7 @@ def main() -> None:
         # A C locale or a GBK console must not make a nick with an emoji fatal.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    memory.use_one_heap()
     from cslog.commands import app
 
     try:

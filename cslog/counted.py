@@ -38,7 +38,7 @@ class Cells:
         """Cells of peer-days."""
         days = keys.split.period.days
         number = (shop * (len(keys.names.accounts) + 1) + agent + 1) * len(days) + day - days[0]
-        places, distinct = sums.intern(np.where((day >= days[0]) & (day <= days[-1]), number, -1))
+        places, distinct = sums.small_codes(np.where((day >= days[0]) & (day <= days[-1]), number, -1))
         rest, offset = np.divmod(distinct, len(days))
         shops, agents = np.divmod(rest, len(keys.names.accounts) + 1)
         return cls(places, shops.astype(np.int32), (agents - 1).astype(np.int32), offset + days[0])

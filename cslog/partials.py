@@ -302,17 +302,6 @@ def _owners(facts: Facts, split: Split) -> pl.DataFrame:
     return pl.DataFrame({"shop": np.arange(shops), "asked": asked, "inferred": inferred})
 
 
-def _small_codes(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As kernels.sums.intern, ascending, for many numbers out of a small range."""
-    size = int(numbers.max(initial=-1)) + 1
-    if size > _HISTOGRAM:
-        return sums.intern(numbers)
-    there = np.zeros(size, bool)
-    there[numbers] = True
-    codes = np.cumsum(there, dtype=np.int32) - np.int32(1)
-    return codes[numbers], np.flatnonzero(there)
-
-
 def _side_by_side(
     starts: np.ndarray, first: np.ndarray, last: np.ndarray, day_start: np.ndarray
 ) -> list[np.ndarray]:
@@ -332,7 +321,7 @@ def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:
     """Peak, chat seconds and busy seconds per staff key, day and hour with a chat (kpi-spec 3)."""
     key, day = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64) for name in ("key", "day"))
     days, first_day = len(split.period.days), split.period.first_day
-    codes, distinct = _small_codes(key * days + (day - first_day))
+    codes, distinct = sums.small_codes(key * days + (day - first_day))
     order, starts = sums.grouped(codes, distinct.size)
     first, last = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64)[order] for name in
                    ("first_at", "last_at"))  # fmt: skip

@@ -7,6 +7,8 @@ from numba import njit
 
 from cslog.kernels.signatures import I8, I32, I64, INT
 
+_SMALL_RANGE = 4_000_000  # numbers that a table of all of them is kept for
+
 
 @njit(cache=True, nogil=True, inline="always")
 def _mixed(value):  # type: ignore[no-untyped-def]
@@ -60,28 +62,38 @@ def intern(keys):  # type: ignore[no-untyped-def]
     return codes, distinct[:count].copy()
 
 
+def small_codes(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As ``intern``, codes ascending with the numbers, for many numbers out of a small range."""
+    size = int(numbers.max(initial=-1)) + 1
+    if size > _SMALL_RANGE:
+        return intern(numbers)  # type: ignore[no-any-return]
+    there = np.zeros(size + 1, bool)
+    there[numbers] = True  # the last is that of -1
+    there[size] = False
+    codes = np.cumsum(there, dtype=np.int32) - np.int32(1)
+    codes[size] = -1
+    return codes[numbers], np.flatnonzero(there)
+
+
 @njit([(I32, I64, I64, INT)], cache=True, nogil=True)
 def count_flags(codes, flags, needs, number):  # type: ignore[no-untyped-def]
     """How many facts of each code (of ``number``) have all flags of each mask in ``needs``: int64, (codes, masks)."""
-    sums = np.zeros((number, needs.size), np.int64)
+    sums = np.zeros((number + 1, needs.size), np.int64)  # the last row for facts that count nowhere
     for i in range(codes.size):
-        code = codes[i]
-        if code < 0:
-            continue
-        bits = flags[i]
+        code, bits = codes[i] if codes[i] >= 0 else number, flags[i]
         for j in range(needs.size):  # without a branch, so that several are added at once
             sums[code, j] += (bits & needs[j]) == needs[j]
-    return sums
+    return sums[:number]
 
 
 @njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)
 def add_values(codes, flags, need, values, number):  # type: ignore[no-untyped-def]
     """Sum of ``values`` of the facts that have all flags of ``need``, per code: int64."""
-    sums = np.zeros(number, np.int64)
+    sums = np.zeros(number + 1, np.int64)  # the last for facts that count nowhere
     for i in range(codes.size):
-        if codes[i] >= 0 and flags[i] & need == need:
-            sums[codes[i]] += values[i]
-    return sums
+        counts = (codes[i] >= 0) & (flags[i] & need == need)
+        sums[codes[i] if counts else number] += values[i]
+    return sums[:number]
 
 
 @njit([(I32, I64, INT, I64, INT)], cache=True, nogil=True)

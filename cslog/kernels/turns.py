@@ -81,9 +81,8 @@ def judge_turns(  # type: ignore[no-untyped-def]
             wait = worked_reply[i] - worked_open[i]
             cost = min(wait, cap) if cap > 0 else wait
             bits |= _ANSWERED
-            for level in range(4):
-                if wait <= LEVELS[level]:
-                    bits |= _WITHIN[level]
+            for level in range(4):  # without a branch: which way it goes is anybody's guess
+                bits |= (wait <= LEVELS[level]) * _WITHIN[level]
         else:
             bits |= _UNANSWERED
             if unanswered_cost > 0:
@@ -107,8 +106,7 @@ def judge_turns(  # type: ignore[no-untyped-def]
                 if answered:
                     bits |= _FIRST_ANSWERED
                     for level in range(4):
-                        if wait <= LEVELS[level]:
-                            bits |= _FIRST_WITHIN[level]
+                        bits |= (wait <= LEVELS[level]) * _FIRST_WITHIN[level]
         inside = window_begin <= window_at[i] % DAY < window_end
         if inside:
             bits |= _IN_WINDOW
@@ -120,8 +118,7 @@ def judge_turns(  # type: ignore[no-untyped-def]
                 if slow[unit] >= slow_times:
                     unit_flags[unit] |= _SLOW
             for level in range(4):
-                if not answered or wait > LEVELS[level]:
-                    unit_flags[unit] |= _TARDY[level]
+                unit_flags[unit] |= ((not answered) | (wait > LEVELS[level])) * _TARDY[level]
         if peer_day_flags[unit] & _SPOKEN:
             bits |= _CONSULTED
             if inside:
