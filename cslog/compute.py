@@ -8,6 +8,7 @@ or splitting the buyers never changes a figure.
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,6 +95,9 @@ def _opened(folder: Path, version: int, made_anew: int) -> Snapshot:
     return Store(folder).snapshot(version)
 
 
+_folding = threading.Lock()  # the cache alone would let every thread fold them
+
+
 @functools.lru_cache(maxsize=1)
 def _orders(
     snapshot: Snapshot, circumstances: Circumstances, as_of: int | None, oldest: int, created_before: int
@@ -147,7 +151,8 @@ class _Loader:
         task, profile = self._task, self._task.circumstances.profile
         oldest = self._begin - (profile.after_sale_days + 1) * DAY_SECONDS
         created_before = self._end + profile.order_days * DAY_SECONDS
-        return _orders(self._snapshot, task.circumstances, task.as_of, oldest, created_before)
+        with _folding:
+            return _orders(self._snapshot, task.circumstances, task.as_of, oldest, created_before)
 
     def orders(self) -> Orders:
         """The task's share of them."""

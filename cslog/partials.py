@@ -177,11 +177,11 @@ def _added_waits(waits: pl.DataFrame) -> pl.DataFrame:
 def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], facts: Facts) -> pl.DataFrame:
     """One row per row of the report: key and the measures ``names``."""
     counts = [name for name in names if not (m := MEASURES[name]).value and not m.once_per]
+    # A row of the report exists when something counts in it, be it only for another table: the last mask, of none.
+    needs = np.array([*(MEASURES[name].mask for name in counts), 0], np.int64)
+    counted = sums.count_flags(codes, table.flags, needs, rows.size)
     columns: dict[str, np.ndarray] = {"key": rows}
-    if counts:
-        needs = np.array([MEASURES[name].mask for name in counts], np.int64)
-        counted = sums.count_flags(codes, table.flags, needs, rows.size)
-        columns |= {name: counted[:, place] for place, name in enumerate(counts)}
+    columns |= {name: counted[:, place] for place, name in enumerate(counts)}
     for name in names:
         measure = MEASURES[name]
         if measure.once_per:
@@ -193,9 +193,7 @@ def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], f
         elif measure.value:
             values = table.values[measure.value]
             columns[name] = sums.add_values(codes, table.flags, measure.mask, values, rows.size)
-    # A row of the report exists when something counts in it, be it only for another table.
-    counting = np.bincount(codes[codes >= 0], minlength=rows.size) > 0
-    frame = pl.DataFrame(columns).filter(pl.Series(counting))
+    frame = pl.DataFrame(columns).filter(pl.Series(counted[:, -1] > 0))
     if "last_received_day" in columns:
         frame = frame.with_columns(pl.col("last_received_day").replace(-1, None))
     return frame

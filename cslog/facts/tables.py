@@ -90,7 +90,9 @@ def _of_threads(
 def turns(facts: Facts) -> Table:
     """Waits of a buyer: wait_s, cost_s, raw_wait_s, late_s (-1: none); cslog.flags.TURN."""
     found, judged = facts.walked.turns, facts.judged
-    raw = np.where(found.reply >= 0, found.reply - found.opened, -1)
+    raw = judged.wait  # on the wall clock already
+    if facts.circumstances.duty is not None:
+        raw = np.where(found.reply >= 0, found.reply - found.opened, -1)
     return _of_threads(
         facts, found.peer_day, found.opened, judged.flags,
         wait_s=judged.wait, cost_s=judged.cost, raw_wait_s=raw, late_s=judged.late,
