@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from cslog.errors import UsageError, one_line
+from cslog.errors import CslogError, UsageError, one_line
 
 if TYPE_CHECKING:
     from cslog.config import Config
@@ -114,9 +115,16 @@ class Session:
     def write(self, content: bytes) -> None:
         """Bytes to stdout or ``--output``, replacing the file only when all of it is written."""
         if self.output is None:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            try:
+                sys.stdout.flush()
+                sys.stdout.buffer.write(content)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:  # whoever reads has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise SystemExit(0) from None
+            except OSError as error:
+                what = f"the output cannot be written: {error.strerror or type(error).__name__}"
+                raise CslogError(what, "make room, or name another place with --output") from error
             return
         replace_file(self.output, content)
         self.say(f"wrote {self.output}")

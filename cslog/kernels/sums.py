@@ -66,7 +66,7 @@ def small_codes(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As ``intern``, codes ascending with the numbers, for many numbers out of a small range."""
     size = int(numbers.max(initial=-1)) + 1
     if size > _SMALL_RANGE:
-        return intern(numbers)  # type: ignore[no-any-return]
+        return intern(numbers)
     there = np.zeros(size + 1, bool)
     there[numbers] = True  # the last is that of -1
     there[size] = False

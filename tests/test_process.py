@@ -1,0 +1,40 @@
+"""The program as a process of its own: how it ends, and what the shell is told."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*words, **how):
+    return subprocess.run([sys.executable, "-m", "cslog", *words], capture_output="stdout" not in how, **how)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_disk_is_said_in_one_line():
+    with open("/dev/full", "wb") as full:
+        done = run("metrics", stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert said.startswith("cslog: the output cannot be written") and said.count("\n") == 1
+
+
+def test_who_stops_reading_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run("metrics", stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_all_is_written_before_the_process_ends():
+    done = run("metrics", "--json")
+    assert done.returncode == 0
+    assert done.stdout.endswith(b"}\n") or done.stdout.endswith(b"]\n")
+    assert len(done.stdout) > 10_000  # more than a buffer of a stream holds
+
+
+def test_the_status_is_that_of_the_failure():
+    assert run("kpi", "--month", "2024-13").returncode == 2
+    assert run("nonsense").returncode == 2
