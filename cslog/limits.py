@@ -39,6 +39,9 @@ SHEET_TEXT_BYTES = 8 * GIB
 XLS_BYTES = 512 * MIB
 """An .xls has 65,536 rows of 256 columns at most."""
 
+PATTERN_STEPS = 5_000
+"""A regular expression of a mapping or of cslog.toml, with its repetitions written out: ``.{1,64}`` has 64 steps."""
+
 ROSTER_BYTES = 64 * MIB
 """A roster sheet (排班表); a year of a thousand people is below 5 MiB."""
 
