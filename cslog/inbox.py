@@ -223,7 +223,9 @@ def _files(folders: Folders, left: list[Left]) -> Iterator[Path]:
             if file.is_file():
                 yield file
             elif file.is_symlink() and not file.exists():
-                left.append(Left(os.path.relpath(file, folders.inbox), "is a link that leads nowhere", old=True))
+                left.append(
+                    Left(os.path.relpath(file, folders.inbox), "is a link that leads nowhere", old=True)
+                )
 
 
 def _not_yet(path: Path, seen: Mark) -> str:

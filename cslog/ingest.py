@@ -142,7 +142,9 @@ class _Reading:
             reader = registry.identify(found.head, self.readers)
             report.reader = reader.id
             if found.open_elsewhere and not registry.is_live(reader):
-                raise ReadError(f"{found.path}: another program still writes it", "ingest it again when it is done")
+                raise ReadError(
+                    f"{found.path}: another program still writes it", "ingest it again when it is done"
+                )
             batch = reader.read(found.head, self.options).validated(f"{reader.id}: {found.path}")
             self._resolve(file, batch)
         except CslogError as error:

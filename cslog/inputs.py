@@ -77,8 +77,12 @@ def _files_of(path: Path) -> list[Path]:
         path.stat()
         return [path]
     found: list[Path] = []
+
+    def closed(error: OSError) -> None:
+        found.append(Path(error.filename))
+
     # A folder that cannot be looked into is named like a file, so that it is said what is missing.
-    for name, below, files in os.walk(path, onerror=lambda error: found.append(Path(error.filename))):
+    for name, below, files in os.walk(path, onerror=closed):
         below[:] = [one for one in below if not is_no_input(one)]
         here = [Path(name, one) for one in files if not is_no_input(one)]
         # Of what is no file, links that lead nowhere are named too: something should have been there.

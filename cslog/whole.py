@@ -25,7 +25,7 @@ UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".opdownload", ".
 BY_ITS_NAME = "still being written, as its name says"
 
 _PAUSES_S = (0.0, 0.1, 0.3, 1.0)  # before a file that changed is read once more
-_SILENT_S = 60.0  # a pipe out of which nothing comes for so long has no writer that is at work
+_SILENT_S = 30.0  # a pipe out of which nothing comes for so long has no writer that is at work
 
 Mark = tuple[int, int]
 """Size and time of the last change (ns): what changes while a file is written."""
@@ -68,12 +68,12 @@ def _once(path: Path) -> Whole | None:
     # A pipe without a writer is opened all the same, and no terminal becomes ours.
     how = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, how)
-    with open(descriptor, "rb", buffering=0) as stream:
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISFIFO(kind):
             return Whole(_piped(descriptor))
         if stat.S_ISDIR(kind):
-            os.listdir(path)  # says why, if its files cannot be listed
+            next(path.iterdir(), None)  # says why, if its files cannot be listed
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(kind):
             raise UnreadableError("is a device and no file; copy what it holds into a file")

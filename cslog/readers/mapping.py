@@ -178,15 +178,13 @@ def _line_rows(head: Head, settings: LinesSettings, batch: Batch, rejects: list[
 def _days_of_lines(lines: pl.Series, time: Time, rejects: list[Reject]) -> tuple[pl.Series, pl.Series]:
     """The day that holds in each line by the lines that say one, and which lines these are."""
     if time.date_pattern is None:
-        return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(lines)), pl.Series([False]).new_from_index(
-            0, len(lines)
-        )
+        return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(lines)), pl.Series(
+            [False]
+        ).new_from_index(0, len(lines))
     whole, *groups = patterns.compiled(time.date_pattern).searched(lines)
     dated = whole.is_not_null()
     places = dated.arg_true()
-    said = [
-        _written_day([group[place] for group in groups], time.date_format) for place in places.to_list()
-    ]
+    said = [_written_day([group[place] for group in groups], time.date_format) for place in places.to_list()]
     for place, day in zip(places, said, strict=True):
         if day is None:
             rejects.append((place + 1, "date is not readable", lines[place]))

@@ -195,7 +195,9 @@ def old_workbook(*cells: tuple[int, int, str | int], texts: tuple[str, ...] = ()
         numbers = struct.pack("<HBBIII", len(written) + 2, kind, 1, 0xFFFF_FFFF, 0xFFFF_FFFF, child)
         return written.ljust(64, b"\0") + numbers + bytes(36) + struct.pack("<IQ", start, size)
 
-    folder = entry("Root Entry", 5, 0xFFFF_FFFE, 0, 1) + entry("Workbook", 2, tables + 1, len(stream), 0xFFFF_FFFF)
+    folder = entry("Root Entry", 5, 0xFFFF_FFFE, 0, 1) + entry(
+        "Workbook", 2, tables + 1, len(stream), 0xFFFF_FFFF
+    )
     header = (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
         + bytes(16)
@@ -222,7 +224,9 @@ def _old_messages(shared: bool = False) -> bytes:
 
 def _old_shared() -> bytes:
     """One text of 32,000 characters in 40,000 cells: 3.6 GiB out of a megabyte."""
-    return old_workbook(*((row, column, 0) for row in range(10_000) for column in range(4)), texts=("文" * 32_000,))
+    return old_workbook(
+        *((row, column, 0) for row in range(10_000) for column in range(4)), texts=("文" * 32_000,)
+    )
 
 
 HEADER = "时间,内容,发送者,买家,客服"
