@@ -19,11 +19,9 @@ from cslog.readers.base import Options
 from cslog.readers.head import Head
 from cslog.readers.mapping import load_mapping
 
-ATOMS = st.sampled_from(
-    r"""a b A 工 ： . \d \w \s \D \W \S [ab] [^ab] [[\]] [^[\]] [\w.-] [a-c&&b] [&~#\ ] \[ \< \> \. [<>] \- { } \} a{2} é ² \u5de5 \x41
-    \t (?i:aB) (?s:.) ] (?P<n>a) (b) (?:a|b) (a|工号) [^\S工] [-a] [a\]-]""".split()
-    + [" ", "(?i:ß)", r"\ "]
-)
+_ATOMS = r"""a b A 工 ： . \d \w \s \D \W \S [ab] [^ab] [[\]] [^[\]] [\w.-] [a-c&&b] [&~#|] \[ \< \> \. [<>] \- { } \} a{2} é ²
+\u5de5 \x41 \t (?i:aB) (?s:.) ] (?P<n>a) (b) (?:a|b) (a|工号) [^\S工] [-a] [a\]-] (?i:ß)"""
+ATOMS = st.sampled_from([*re.split(r"\s+", _ATOMS), " ", r"\ "])
 REPEATS = st.sampled_from(["", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{,2}", "{2,}?"])
 PIECES = st.tuples(ATOMS, REPEATS).map("".join)
 PLACES = st.sampled_from(["", "", "", "^", "$", r"\b", r"\A", r"\Z", "|"])
