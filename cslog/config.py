@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
 
+from cslog import patterns
 from cslog.errors import UsageError, one_line
 
 DEFAULT_ROBOTS = frozenset({"服务助手"})
@@ -54,9 +54,9 @@ class Memo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         try:
-            re.compile(self.pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"`pattern` is no regular expression ({error})") from error
+            patterns.compiled(self.pattern)
+        except patterns.PatternError as error:
+            raise ValueError(f"`pattern` {error}") from error
 
 
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

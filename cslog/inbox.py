@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -24,12 +23,14 @@ from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.inputs import is_no_input
 from cslog.store import Store
+from cslog.whole import BY_ITS_NAME, UNFINISHED, Mark, leased, mark_of
 
-_UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".filepart")
-"""Endings that browsers and copying programs give to files until they are whole."""
 _OLD_S = 86_400  # a file that has been waiting so long needs a human
+_CHANGED = "changed while it was read; the next run reads it again"
 
-_Mark = tuple[int, int]  # size, mtime_ns: what changes while a file is written
+
+class _ChangedError(Exception):
+    """The file is not the one that was read any more."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Outcome:
 class _Ready:
     path: Path
     relative: Path
-    mark: _Mark
+    mark: Mark
 
 
 def take_in(
@@ -140,8 +141,8 @@ def take_in(
     kept = []
     for file in ready:
         mine = by_target[str(targets[file.path])]
-        if _mark(file.path) != file.mark:
-            left.append(Left(mine.path, "changed while it was read; the next run reads it again"))
+        if mark_of(file.path) != file.mark:
+            left.append(Left(mine.path, _CHANGED))
         else:
             root, planned = folders.done, targets[file.path]
             wanted = planned
@@ -152,7 +153,9 @@ def take_in(
                 wanted = _remembered(mine.reports[0], planned, folders, store) or planned
             try:
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)
-                target = _move(file.path, wanted)
+                target = _move(file.path, wanted, file.mark)
+            except _ChangedError:
+                left.append(Left(mine.path, _CHANGED))
             except OSError as error:
                 mine.problem = f"could not be moved: {error.strerror or type(error).__name__}"
             else:
@@ -186,7 +189,7 @@ def _and_parents(path: str) -> Iterator[str]:
 def _look(folders: Folders, settle_s: int) -> tuple[list[_Ready], list[Left]]:
     """Files that are whole, and those that are not yet: all are looked at twice, ``settle_s`` apart."""
     left: list[Left] = []
-    marks = {path: _mark(path) for path in _files(folders, left)}
+    marks = {path: mark_of(path) for path in _files(folders, left)}
     if marks:
         time.sleep(settle_s)  # the clock of a network drive need not be ours, so that no time tells by itself
     now = time.time_ns()
@@ -216,48 +219,27 @@ def _files(folders: Folders, left: list[Left]) -> Iterator[Path]:
         below[:] = sorted(
             one for one in below if here / one not in (folders.done, folders.failed) and not is_no_input(one)
         )
-        yield from (here / one for one in sorted(files) if not is_no_input(one) and (here / one).is_file())
+        for file in (here / one for one in sorted(files) if not is_no_input(one)):
+            if file.is_file():
+                yield file
+            elif file.is_symlink() and not file.exists():
+                left.append(
+                    Left(os.path.relpath(file, folders.inbox), "is a link that leads nowhere", old=True)
+                )
 
 
-def _not_yet(path: Path, seen: _Mark) -> str:
+def _not_yet(path: Path, seen: Mark) -> str:
     """Why the file cannot be read now, or nothing; ``seen``: how it was a moment ago."""
-    if path.name.lower().endswith(_UNFINISHED):
-        return "still being written, as its name says"
-    if _mark(path) != seen:
+    if path.name.lower().endswith(UNFINISHED):
+        return BY_ITS_NAME
+    if mark_of(path) != seen:
         return "still being written"
     try:
         with path.open("rb") as file:
             file.read(1)
-            return "still open in another program" if _written_elsewhere(file.fileno()) else ""
+            return "still open in another program" if leased(file.fileno()) else ""
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-
-
-def _written_elsewhere(descriptor: int) -> bool:
-    """Whether another process has the file open for writing, where the system tells: Linux, and Windows by itself.
-
-    A read lease is refused as long as there is a writer. The signal that a new writer would raise during the
-    instant in which it is held is one that is ignored by default.
-    """
-    try:
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except (ImportError, AttributeError):
-        return False
-    except OSError as error:
-        return error.errno == errno.EAGAIN  # others: not our file, or a disk without leases
-    return False
-
-
-def _mark(path: Path) -> _Mark | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def _free(wanted: Path, taken: set[Path]) -> Path:
@@ -270,8 +252,11 @@ def _free(wanted: Path, taken: set[Path]) -> Path:
     return path
 
 
-def _move(source: Path, target: Path) -> Path:
-    """Move a file to where nothing is yet; never overwrites, and leaves the source where it cannot."""
+def _move(source: Path, target: Path, mark: Mark) -> Path:
+    """Move a file to where nothing is yet; never overwrites, and leaves the source where it cannot.
+
+    Raises _ChangedError when it was written or replaced until the last moment; then it is where it was.
+    """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = _free(target, set())
     try:
@@ -283,6 +268,12 @@ def _move(source: Path, target: Path) -> Path:
         with contextlib.ExitStack() as stack:
             stack.callback(partial.unlink, missing_ok=True)
             shutil.copy2(source, partial)
+            if mark_of(source) != mark:
+                raise _ChangedError from error
             partial.rename(target)
         source.unlink()
+        return target
+    if mark_of(target) != mark:
+        target.rename(_free(source, set()))
+        raise _ChangedError
     return target

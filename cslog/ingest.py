@@ -141,6 +141,10 @@ class _Reading:
         try:
             reader = registry.identify(found.head, self.readers)
             report.reader = reader.id
+            if found.open_elsewhere and not registry.is_live(reader):
+                raise ReadError(
+                    f"{found.path}: another program still writes it", "ingest it again when it is done"
+                )
             batch = reader.read(found.head, self.options).validated(f"{reader.id}: {found.path}")
             self._resolve(file, batch)
         except CslogError as error:
@@ -159,6 +163,8 @@ class _Reading:
         report.encoding = batch.encoding
         report.replaced_characters = batch.replaced_characters
         report.warnings = batch.warnings
+        if found.open_elsewhere:
+            report.warnings.append("another program still writes it; ingest it again for what comes later")
         return file
 
     def _resolve(self, file: _File, batch: Batch) -> None:

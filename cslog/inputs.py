@@ -8,15 +8,14 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from cslog import limits
+from cslog import limits, whole
 from cslog.errors import UsageError
 from cslog.readers.head import Head
 
@@ -40,6 +39,7 @@ class Input:
     path: str
     head: Head | None
     error: str | None = None
+    open_elsewhere: bool = False  # another program may write more of it
 
 
 class _TooLargeError(Exception):
@@ -76,9 +76,18 @@ def _files_of(path: Path) -> list[Path]:
     if not path.is_dir():
         path.stat()
         return [path]
-    inside = (file for file in path.rglob("*") if file.is_file())
-    relative = ((file.relative_to(path).parts, file) for file in inside)
-    return [file for parts, file in sorted(relative) if not any(map(is_no_input, parts))]
+    found: list[Path] = []
+
+    def closed(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    # A folder that cannot be looked into is named like a file, so that it is said what is missing.
+    for name, below, files in os.walk(path, onerror=closed):
+        below[:] = [one for one in below if not is_no_input(one)]
+        here = [Path(name, one) for one in files if not is_no_input(one)]
+        # Of what is no file, links that lead nowhere are named too: something should have been there.
+        found += [file for file in here if file.is_file() or (file.is_symlink() and not file.exists())]
+    return sorted(found, key=lambda file: file.relative_to(path).parts)
 
 
 def is_no_input(name: str) -> bool:
@@ -90,20 +99,14 @@ def inputs_of(file: Path, name: str | None = None) -> Iterator[Input]:
     """The file, or the files inside a zip; ``name``: what it is called from now on, if not by its path."""
     label = _shown(name or str(file))
     try:
-        with file.open("rb") as stream:
-            known = os.fstat(stream.fileno())
-            if known.st_size > limits.FILE_BYTES:
-                raise _TooLargeError
-            # A pipe says no size, and a device may have no end.
-            regular = stat.S_ISREG(known.st_mode)
-            data = stream.read() if regular else _bounded(stream, limits.FILE_BYTES)
+        found = whole.read(file)
     except OSError as error:
         yield Input(label, None, f"cannot be read: {error.strerror}")
-    except _TooLargeError:
-        size = limits.shown(limits.FILE_BYTES)
-        yield Input(label, None, f"is larger than {size}, more than cslog holds; export or split it by month")
+    except whole.UnreadableError as error:
+        yield Input(label, None, str(error))
     else:
-        yield from unpacked(Head(label, data))
+        for one in unpacked(Head(label, found.data)):
+            yield replace(one, open_elsewhere=found.open_elsewhere)
 
 
 def unpacked(head: Head) -> Iterator[Input]:

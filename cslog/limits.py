@@ -34,10 +34,19 @@ SHEET_CELLS = 1 << 22
 held as a whole, 80 bytes a cell, so that two cells in opposite corners would need a hundred gigabytes."""
 SHEET_SPARSITY = 20
 """How many times more than its written cells a larger rectangle may have."""
-SHEET_TEXT_BYTES = 8 * GIB
-"""All texts of a sheet; a text that many cells share counts in each of them, as it is held in each."""
+SHEET_TEXT_BYTES = 256 * MIB
+"""All texts of a sheet; a text that many cells share counts in each of them, as it is held in each (twice, while it
+is read): nine kilobytes of a workbook can ask for as many gigabytes."""
+SHEET_TEXT_RATIO = 4
+"""How many times the size of its own XML, or .xls, the texts of a larger sheet may come to: a cell takes 35 bytes there,
+and 140 bytes in each cell are more than any report has."""
+SHEET_TEXT_MOST = 2 * GIB
+"""What they never may come to."""
 XLS_BYTES = 512 * MIB
 """An .xls has 65,536 rows of 256 columns at most."""
+
+PATTERN_STEPS = 5_000
+"""A regular expression of a mapping or of cslog.toml, with its repetitions written out: ``.{1,64}`` has 64 steps."""
 
 ROSTER_BYTES = 64 * MIB
 """A roster sheet (排班表); a year of a thousand people is below 5 MiB."""

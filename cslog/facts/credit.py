@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from cslog.config import Config, Shop
+from cslog import patterns
+from cslog.config import Config, Memo
 from cslog.credit_rules import WHO_FIRST
 from cslog.facts.arrays import Orders, Rows, array, instants
 from cslog.facts.circumstances import Circumstances
@@ -36,27 +36,22 @@ _MARKS = np.array(
 
 def memo_agents(orders: pl.DataFrame, config: Config) -> pl.Series:
     """The agent whom the seller memo of each order names (definitions 51)."""
-    if not any(shop.memo for shop in config.shops.values()):
-        return pl.Series("memo_agent", [None], dtype=pl.String).new_from_index(0, orders.height)
-    return pl.Series(
-        "memo_agent",
-        [
-            _named_in(memo, flag, config.shops[shop]) if shop in config.shops else None
-            for shop, memo, flag in orders.select("shop", "memo", "flag").iter_rows()
-        ],
-        dtype=pl.String,
-    )
+    named = pl.Series("memo_agent", [None], dtype=pl.String).new_from_index(0, orders.height)
+    for name, shop in config.shops.items():
+        if shop.memo:
+            mine = orders["shop"] == name
+            if shop.memo.claimed_only:
+                claims = [flag for flag, meaning in shop.flags.items() if meaning == "claim"]
+                mine &= orders["flag"].is_in(claims).fill_null(False)
+            named = _named_in(orders["memo"], shop.memo).zip_with(mine, named)
+    return named.alias("memo_agent")
 
 
-def _named_in(memo: str | None, flag: str | None, shop: Shop) -> str | None:
-    rule = shop.memo
-    if rule is None or memo is None or (rule.claimed_only and shop.flags.get(flag or "") != "claim"):
-        return None
-    found = re.search(rule.pattern, memo)
-    if found is None:
-        return None
-    number = found[1] if found.re.groups else found[0]
-    return rule.numbers.get(number, number) if number else None
+def _named_in(memos: pl.Series, rule: Memo) -> pl.Series:
+    """The agent whom each memo names, if it can be read by ``rule``."""
+    whole, *groups = patterns.compiled(rule.pattern).searched(memos)
+    number = groups[0] if groups else whole
+    return number.replace({"": None}).replace(rule.numbers) if rule.numbers else number.replace({"": None})
 
 
 def _excluded(config: Config) -> pl.Expr:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from cslog import schema
+from cslog import patterns, schema
 from cslog.clock import DAY_SECONDS, day_number
 from cslog.errors import ReadError
 from cslog.readers import decode, instants, mapping_settings, tabular
@@ -137,43 +137,36 @@ def _line_rows(head: Head, settings: LinesSettings, batch: Batch, rejects: list[
         raise ReadError(f"{head.path}: is a workbook, and the mapping is for lines", 'use format = "table"')
     decoded = decode.decode(head.data, settings.encoding)
     batch.encoding, batch.replaced_characters = decoded.encoding, decoded.replaced
-    pattern = re.compile(settings.pattern)
-    skip = [re.compile(expression) for expression in settings.skip]
-    date_pattern = re.compile(settings.time.date_pattern) if settings.time.date_pattern else None
-    groups = [name for name in _FIELDS if name in pattern.groupindex]
-    columns: dict[str, list[str | None]] = {name: [] for name in groups}
-    numbers: list[int] = []
-    days: list[int | None] = []
-    texts: list[list[str]] = []
-    day: int | None = None
-    for number, raw in enumerate(decoded.text.split("\n"), start=1):
-        line = raw.rstrip("\r")
-        if date_pattern is not None and (dated := date_pattern.search(line)):
-            day = _written_day(dated, settings.time.date_format)
-            if day is None:
-                rejects.append((number, "date is not readable", line))
-        elif any(expression.search(line) for expression in skip):
-            continue
-        elif found := pattern.match(line):
-            numbers.append(number)
-            days.append(day)
-            texts.append([found["text"] or ""])
-            for name in groups:
-                columns[name].append(found[name])
-        elif settings.continuation and texts:
-            texts[-1].append(line)
-        elif line.strip():
-            rejects.append((number, "not a message", line))
-    data: dict[str, pl.Series] = {
-        name: pl.Series(values, dtype=pl.String) for name, values in columns.items()
-    }
+    pattern = patterns.compiled(settings.pattern)
+    lines = pl.Series(decoded.text.split("\n"), dtype=pl.String).str.strip_chars_end("\r")
+    days, dated = _days_of_lines(lines, settings.time, rejects)
+    skipped = pl.Series([False]).new_from_index(0, len(lines))
+    for expression in settings.skip:
+        skipped |= patterns.compiled(expression).found_in(lines)
+    whole, *groups = pattern.at_beginnings(lines)
+    begins = whole.is_not_null() & ~dated & ~skipped
+    message = begins.cast(pl.Int64).cum_sum()  # of the message that is open, counted from 1
+    further = ~begins & ~dated & ~skipped
+    if settings.continuation:
+        left, further = further & (message == 0), further & (message > 0)
+    else:
+        left, further = further, further & False
+    for number in (left & (lines.str.strip_chars() != "")).arg_true():
+        rejects.append((number + 1, "not a message", lines[number]))
+    written = groups[pattern.names["text"] - 1].fill_null("").zip_with(begins, lines)
+    texts = (
+        pl.DataFrame({"message": message, "text": written})
+        .filter(begins | further)
+        .group_by("message", maintain_order=True)
+        .agg(pl.col("text").str.join("\n").str.strip_chars(tabular.BLANKS))
+    )
     # A group for the role may have another name than "role".
     rows = pl.DataFrame(
         {
-            LINE: pl.Series(numbers, dtype=pl.Int64),
-            "day": pl.Series(days, dtype=pl.Int64),
-            "text": pl.Series(["\n".join(parts).strip(tabular.BLANKS) for parts in texts], dtype=pl.String),
-            **data,
+            LINE: begins.arg_true().cast(pl.Int64) + 1,
+            "day": days.filter(begins),
+            "text": texts["text"],
+            **{name: groups[at - 1].filter(begins) for name, at in pattern.names.items() if name in _FIELDS},
         }
     )
     if settings.role.column:
@@ -182,8 +175,26 @@ def _line_rows(head: Head, settings: LinesSettings, batch: Batch, rejects: list[
     return rows.with_columns(missing).with_columns(tabular.cleaned(name).alias(name) for name in _FIELDS)
 
 
-def _written_day(match: re.Match[str], date_format: str) -> int | None:
-    written = " ".join(group for group in match.groups() if group)
+def _days_of_lines(lines: pl.Series, time: Time, rejects: list[Reject]) -> tuple[pl.Series, pl.Series]:
+    """The day that holds in each line by the lines that say one, and which lines these are."""
+    if time.date_pattern is None:
+        return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(lines)), pl.Series(
+            [False]
+        ).new_from_index(0, len(lines))
+    whole, *groups = patterns.compiled(time.date_pattern).searched(lines)
+    dated = whole.is_not_null()
+    places = dated.arg_true()
+    said = [_written_day([group[place] for group in groups], time.date_format) for place in places.to_list()]
+    for place, day in zip(places, said, strict=True):
+        if day is None:
+            rejects.append((place + 1, "date is not readable", lines[place]))
+    # The last of these lines counts, and gives none where it is not readable.
+    latest = pl.Series([None, *said], dtype=pl.Int64)
+    return latest.gather(dated.cast(pl.UInt32).cum_sum()), dated
+
+
+def _written_day(groups: Sequence[str | None], date_format: str) -> int | None:
+    written = " ".join(group for group in groups if group)
     try:
         return day_number(datetime.datetime.strptime(written, date_format).date())
     except ValueError:
@@ -202,8 +213,8 @@ def _sent_at(rows: pl.DataFrame, head: Head, time: Time) -> pl.Series:
         days = rows["day"] if "day" in rows.columns else pl.Series([None] * rows.height, dtype=pl.Int64)
         of_day = _times_of_day(rows["time"], time.format)
         if time.file_date is not None and days.null_count():
-            found = re.search(time.file_date, head.name)
-            day = _written_day(found, time.file_date_format) if found else None
+            groups = patterns.compiled(time.file_date).searched(pl.Series([head.name]))
+            day = _written_day([group[0] for group in groups[1:]], time.file_date_format)
             if day is None:
                 raise ReadError(
                     f"{head.path}: the file name holds no date", "check time.file_date in the mapping"
@@ -270,9 +281,7 @@ def _with_sides(rows: pl.DataFrame, settings: TableSettings | LinesSettings) -> 
         agent = decisive.is_in(role.agents)
     else:
         assert role.agent_pattern is not None
-        names = rows["sender"].drop_nulls().unique()
-        pattern = re.compile(role.agent_pattern)
-        agent = decisive.is_in([name for name in names if pattern.search(name)])
+        agent = pl.lit(patterns.compiled(role.agent_pattern).found_in(rows["sender"]))
     return rows.with_columns(
         side=pl.when(decisive.is_in(role.system))
         .then(pl.lit("system"))

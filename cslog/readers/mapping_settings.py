@@ -14,6 +14,7 @@ from typing import Literal, NoReturn
 
 import msgspec
 
+from cslog import patterns
 from cslog.clock import ZONE_NAME, zone
 from cslog.errors import UsageError, one_line
 
@@ -21,7 +22,7 @@ _YEAR_DIRECTIVES = re.compile("%[YyGcxDF]")
 _DAY_DIRECTIVES = re.compile("%[djmbBaAUWuwV]")
 _GROUPS = {"time", "date", "sender", "text", "buyer", "agent", "role", "session"}
 _Complain = Callable[[str, str], NoReturn]
-_Compile = Callable[[str, str | None], re.Pattern[str] | None]
+_Compile = Callable[[str, str | None], patterns.Pattern | None]
 _HINT = "see docs/mappings for examples"
 
 
@@ -114,11 +115,11 @@ def _check(path: str, settings: TableSettings | LinesSettings) -> None:
     def wrong(key: str, problem: str) -> NoReturn:
         raise UsageError(one_line(f"{path}: {key}: {problem}"), _HINT)
 
-    def compiled(key: str, pattern: str | None) -> re.Pattern[str] | None:
+    def compiled(key: str, pattern: str | None) -> patterns.Pattern | None:
         try:
-            return re.compile(pattern) if pattern is not None else None
-        except (re.error, RecursionError, OverflowError) as error:
-            wrong(key, f"is no regular expression ({error})")
+            return patterns.compiled(pattern) if pattern is not None else None
+        except patterns.PatternError as error:
+            wrong(key, str(error))
 
     role, time = settings.role, settings.time
     rules = [name for name in ("column", "agents", "agent_pattern") if getattr(role, name)]
@@ -186,7 +187,7 @@ def _codec(name: str) -> str:
 def _check_pattern(settings: LinesSettings, compiled: _Compile, wrong: _Complain) -> set[str]:
     pattern = compiled("pattern", settings.pattern)
     assert pattern is not None
-    groups = set(pattern.groupindex)
+    groups = set(pattern.names)
     if missing := sorted({"time", "sender", "text"} - groups):
         wrong("pattern", f"lacks the groups {', '.join(missing)}")
     if unknown := sorted(groups - _GROUPS):

@@ -131,7 +131,10 @@ class MessageTable:
 def _rows(head: Head, table: Table) -> pl.DataFrame:
     """The fields of a table as String columns, null where it has no such column, with ``sent_at``."""
     columns = columns_of(table.titles)
-    assert columns is not None
+    if columns is None:  # a CR ends a line of a table, and not that of what is shown of it at first
+        raise ReadError(
+            f"{head.path}: the header of the table is cut in two by a line end", "export it again"
+        )
     for name in ("buyer", "session"):
         if name in columns:
             tabular.refuse_damaged_numbers(head, table, columns[name])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What stands between a sender and his text. Full-width marks come from editors that "correct" them.
 _TAIL = re.compile(r"[(（][0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[)）][:：]")
+_CUT = "the file ends in the middle of this message"
 
 
 class QnTxt:
@@ -37,6 +38,10 @@ class QnTxt:
 
     A contact line has exactly 28 dashes on both sides. Where a longer row of dashes would make a
     nick that begins or ends with a dash, it counts only if that very nick speaks in the block.
+
+    The client ends every line with CRLF, and the file with the group chats. Where a file that has its header ends
+    within a line of a single chat, it was cut off, or is still being written: the message that the line is part of
+    is a reject, since half of it would stay in the store beside the whole one that the next export brings.
     """
 
     id = "qn-txt"
@@ -68,6 +73,8 @@ class QnTxt:
         shop = None if login is None else login.partition(":")[0].strip()
         shops = [text.plain_name(name) for name in (shop, options.shop) if name]
         staff = [text.plain_name(name) for name in options.staff]
+        cut = None if login is None else _cut_at(head.data, content)
+        before = None if cut is None else content[:cut]
         found = chat_blocks.scan(content, start, line, shops + staff, shops)
         senders = columns.viewed(found.sender, content)
         if login is None and (options.shop is not None or senders.str.contains(":", literal=True).any()):
@@ -88,7 +95,7 @@ class QnTxt:
             "reason": [chat_blocks.REASONS[reason] for reason in found.rejected_reason],
             "text": columns.viewed(found.rejected_text, content),
         }
-        return Batch(
+        batch = Batch(
             messages=pl.DataFrame(messages, schema=schema.RAW_MESSAGES),
             rejects=pl.DataFrame(rejects, schema=schema.REJECTS),
             encoding=decoded.encoding,
@@ -97,6 +104,32 @@ class QnTxt:
             exporter=login,
             warnings=_warnings(found),
         )
+        if before is not None:
+            known = chat_blocks.scan(before, min(start, len(before)), line, shops + staff, shops)
+            _leave_out_cut(batch, columns.viewed(known.text, before))
+        return batch
+
+
+def _cut_at(data: bytes, content: bytearray) -> int | None:
+    """Where the last line begins in ``content``, if the file ends within it."""
+    if data.endswith((b"\n", b"\r")) or data.count(b"\r\n") * 2 <= data.count(b"\n"):
+        return None
+    begin = content.rfind(b"\n") + 1
+    return begin if content[begin:].decode(errors="replace").strip() else None
+
+
+def _leave_out_cut(batch: Batch, texts: pl.Series) -> None:
+    """Make a reject of the last message, if it is another one than in ``texts``, those without the file's last line."""
+    messages, rejects = batch.messages, batch.rejects
+    assert messages is not None
+    assert rejects is not None
+    last = messages.tail(1)
+    if len(texts) == messages.height and last["text"].equals(texts.tail(1), null_equal=True):
+        return  # the line is none of its text
+    batch.warnings.append("the file ends in the middle of a message, which was left out: export it again")
+    batch.messages = messages.head(messages.height - 1)
+    cut = last.select("line", pl.lit(_CUT).alias("reason"), "text")
+    batch.rejects = pl.concat([rejects, cut]).sort("line", maintain_order=True)
 
 
 def _beginning(content: bytearray) -> tuple[int, int, str | None]:

@@ -102,3 +102,10 @@ def _identified(head: Head, readers: list[Reader]) -> Reader:
 
 def _is_builtin(reader: Reader) -> bool:
     return type(reader).__module__.startswith("cslog.readers.")
+
+
+def is_live(reader: Reader) -> bool:
+    """Whether its files may be logs to which a program adds all day: those of a mapping or a plug-in. An export is
+    written once.
+    """
+    return reader.id == "mapping" or not _is_builtin(reader)

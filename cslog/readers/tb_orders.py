@@ -128,7 +128,10 @@ def is_item_table(titles: list[str]) -> bool:
 def _orders(head: Head, table: Table, rejects: list[tuple[int, str, str]]) -> pl.DataFrame:
     """schema.RAW_ORDERS of one table; rows that cannot be read are added to ``rejects``."""
     columns = columns_of(table.titles)
-    assert columns is not None
+    if columns is None:  # a CR ends a line of a table, and not that of what is shown of it at first
+        raise ReadError(
+            f"{head.path}: the header of the table is cut in two by a line end", "export 订单报表 again"
+        )
     tabular.refuse_damaged_numbers(head, table, columns["order_id"])
     # Only the order number of a bad row is kept: the rest are phones and addresses.
     id_position = table.frame.columns.index(columns["order_id"]) - 1

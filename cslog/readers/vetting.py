@@ -44,8 +44,9 @@ def vet(path: str, data: bytes) -> None:
         raise ReadError(f"{path}: is larger than {size}, more than an .xls can hold", "save it as .xlsx")
     try:
         if not is_zip:
-            for rows, columns, cells in vetting_xls.extents(data):
-                _judge(path, rows, columns, cells)
+            for sheet in vetting_xls.extents(data):
+                _judge(path, sheet.rows, sheet.columns, sheet.cells)
+                _judge_texts(path, sheet.text_bytes, len(data))
             return
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -80,9 +81,7 @@ def _vet_parts(path: str, data: bytes, members: list[zipfile.ZipInfo]) -> None:
     for member, part in zip(members, parts, strict=True):
         if part.cells * longest > limits.SHEET_TEXT_BYTES:
             indices = (int(index) for piece in _pieces(data, member) for index in _VALUE.findall(piece))
-            if sum(texts[index] for index in indices if index < len(texts)) > limits.SHEET_TEXT_BYTES:
-                size = limits.shown(limits.SHEET_TEXT_BYTES)
-                raise ReadError(f"{path}: the texts of a sheet come to more than {size}", _HINT)
+            _judge_texts(path, sum(texts[index] for index in indices if index < len(texts)), part.size)
 
 
 @dataclass
@@ -147,6 +146,12 @@ def _judge(path: str, rows: int, columns: int, cells: int) -> None:
         raise ReadError(
             f"{path}: a sheet spans {rows:,} rows and {columns:,} columns, most of them blank", _HINT
         )
+
+
+def _judge_texts(path: str, text_bytes: int, size: int) -> None:
+    most = min(max(limits.SHEET_TEXT_BYTES, limits.SHEET_TEXT_RATIO * size), limits.SHEET_TEXT_MOST)
+    if text_bytes > most:
+        raise ReadError(f"{path}: the texts of a sheet come to more than {limits.shown(most)}", _HINT)
 
 
 def _number(letters: bytes) -> int:

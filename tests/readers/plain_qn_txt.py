@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import polars as pl
+
 from cslog.readers import text
 from cslog.readers.base import Batch, Options
 from cslog.readers.head import Head
@@ -22,6 +24,7 @@ _OUTSIDE = "outside a contact block"
 _BEFORE_FIRST = "text before the first message of its block"
 _STRANGER = "the sender is neither the block's buyer nor staff"
 _IMPOSSIBLE = "impossible date"
+_CUT = "the file ends in the middle of this message"
 
 
 class _Sender(NamedTuple):
@@ -46,15 +49,34 @@ def read(head: Head, options: Options) -> Batch:
         senders = [sender for sender in scan.rows.sender if sender is not None]
         if options.shop is not None or any(":" in sender for sender in senders):
             shop = text.cast_of(senders, options, head.path).shop
+    messages, rejects, warnings = scan.rows.messages(), scan.rows.rejects(), scan.warnings()
+    if login is not None and _is_cut(head.data, lines):
+        known = _Scan(lines[:-1], {name for name in (shop, options.shop) if name}, options)
+        known.run(0 if login_index is None else login_index + 1)
+        said, half = known.rows.messages()["text"].to_list(), messages["text"].to_list()
+        if len(said) != len(half) or said[-1:] != half[-1:]:
+            warnings.append("the file ends in the middle of a message, which was left out: export it again")
+            rows = [
+                *rejects.rows(),
+                *((line, _CUT, text) for line, text in messages[-1:].select("line", "text").rows()),
+            ]
+            rejects = pl.DataFrame(sorted(rows, key=lambda row: row[0]), schema=rejects.schema, orient="row")
+            messages = messages[:-1]
     return Batch(
-        messages=scan.rows.messages(),
-        rejects=scan.rows.rejects(),
+        messages=messages,
+        rejects=rejects,
         encoding=decoded.encoding,
         replaced_characters=decoded.replaced,
         shop=shop,
         exporter=login,
-        warnings=scan.warnings(),
+        warnings=warnings,
     )
+
+
+def _is_cut(data: bytes, lines: Sequence[str]) -> bool:
+    """Whether a file whose lines mostly end in CRLF has a last line without an end."""
+    feeds = [data[:place].endswith(b"\r") for place, byte in enumerate(data) if byte == 10]
+    return data[-1:] not in (b"\n", b"\r") and sum(feeds) * 2 > len(feeds) and bool(lines[-1].strip())
 
 
 def _login_index(lines: Sequence[str]) -> int | None:

@@ -22,10 +22,17 @@ SECONDS_PER_INPUT = 60  # of the wall clock, on a machine that may be busy
 def main() -> None:
     """Fuzz the target that the command line names, for as many seconds as it says."""
     name, seconds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    # What numba compiles has no bytecode to follow, and is compiled before the clock of an input runs.
+    from cslog import numba_cache
+
+    numba_cache.use()
+    numba_cache.compile_all("cslog.kernels", "cslog.scan")
     with atheris.instrument_imports(include=["cslog", "tomllib", "zipfile"]):
         from tests.stress import seeds, targets
 
         target = targets.TARGETS[name]
+    for seed in seeds.seeds(name):
+        target.run(seed)
     folder = Path("build") / "fuzz" / name
     inputs, starts = folder / "inputs", folder / "seeds"
     for each in (inputs, starts):

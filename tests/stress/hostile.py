@@ -138,8 +138,27 @@ def _unplaced() -> bytes:
     )
 
 
-def old_workbook(*cells: tuple[int, int, str]) -> bytes:
-    """An .xls with one sheet of these cells (row, column, text), as [MS-CFB] and [MS-XLS] lay it out."""
+def _shared_pieces(references: int, texts: tuple[str, ...]) -> list[bytes]:
+    """The shared texts, cut where a record ends: at a character, behind the byte that says how the rest is written."""
+    pieces = [struct.pack("<II", references, len(texts))] if texts else []
+    for text in texts:
+        if len(pieces[-1]) > 8200:
+            pieces.append(b"")
+        pieces[-1] += struct.pack("<HB", len(text), 1)
+        left = text.encode("utf-16-le")
+        while room := len(left):
+            room = (8224 - len(pieces[-1])) // 2 * 2
+            pieces[-1] += left[:room]
+            if left := left[room:]:
+                pieces.append(b"\x01")
+    return pieces
+
+
+def old_workbook(*cells: tuple[int, int, str | int], texts: tuple[str, ...] = ()) -> bytes:
+    """An .xls with one sheet of these cells (row, column, text), as [MS-CFB] and [MS-XLS] lay it out.
+
+    A number in the place of a text is that of one of the shared ``texts``.
+    """
 
     def record(kind: int, body: bytes) -> bytes:
         return struct.pack("<HH", kind, len(body)) + body
@@ -149,43 +168,64 @@ def old_workbook(*cells: tuple[int, int, str]) -> bytes:
 
     end = record(0x0A, b"")
     opening = begin(5) + record(0x42, struct.pack("<H", 1200))
+    for number, piece in enumerate(_shared_pieces(len(cells), texts)):
+        opening += record(0x3C if number else 0xFC, piece)
     place = len(opening) + 4 + 9 + len(end)
     listed = record(0x85, struct.pack("<IBBBB", place, 0, 0, 1, 0) + b"s")
     rows, columns = (max(cell[number] for cell in cells) + 1 for number in (0, 1))
     sheet = begin(0x10) + record(0x200, struct.pack("<IIHHH", 0, rows, 0, min(columns, 65535), 0))
     for row, column, text in cells:
+        if isinstance(text, int):
+            sheet += record(0xFD, struct.pack("<HHHI", row, column, 0, text))
+            continue
         body = struct.pack("<HHHHB", row, column, 0, len(text), 1) + text.encode("utf-16-le")
         sheet += record(0x204, body)
     stream = opening + listed + end + sheet + end
     stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
     sectors = len(stream) // 512
-    table = [0xFFFF_FFFD, 0xFFFF_FFFE, *range(3, 2 + sectors), 0xFFFF_FFFE]
-    table += [0xFFFF_FFFF] * (128 - len(table))
+    # The table of sectors lies in front, as many sectors of it as it takes to name all of them.
+    tables = 1
+    while tables * 128 < tables + 1 + sectors:
+        tables += 1
+    table = [0xFFFF_FFFD] * tables + [0xFFFF_FFFE, *range(tables + 2, tables + 1 + sectors), 0xFFFF_FFFE]
+    table += [0xFFFF_FFFF] * (tables * 128 - len(table))
 
     def entry(name: str, kind: int, start: int, size: int, child: int) -> bytes:
         written = name.encode("utf-16-le")
         numbers = struct.pack("<HBBIII", len(written) + 2, kind, 1, 0xFFFF_FFFF, 0xFFFF_FFFF, child)
         return written.ljust(64, b"\0") + numbers + bytes(36) + struct.pack("<IQ", start, size)
 
-    folder = entry("Root Entry", 5, 0xFFFF_FFFE, 0, 1) + entry("Workbook", 2, 2, len(stream), 0xFFFF_FFFF)
+    folder = entry("Root Entry", 5, 0xFFFF_FFFE, 0, 1) + entry(
+        "Workbook", 2, tables + 1, len(stream), 0xFFFF_FFFF
+    )
     header = (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
         + bytes(16)
         + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6)
         + bytes(6)
     )
-    header += struct.pack("<IIIIIIIIII", 0, 1, 1, 0, 4096, 0xFFFF_FFFE, 0, 0xFFFF_FFFE, 0, 0) + b"\xff" * 432
-    return header + struct.pack("<128I", *table) + folder.ljust(512, b"\0") + stream
+    header += struct.pack("<IIIIIIIII", 0, tables, tables, 0, 4096, 0xFFFF_FFFE, 0, 0xFFFF_FFFE, 0)
+    header += struct.pack(f"<{tables}I", *range(tables)) + b"\xff" * (4 * (109 - tables))
+    return header + struct.pack(f"<{len(table)}I", *table) + folder.ljust(512, b"\0") + stream
 
 
-def _old_messages() -> bytes:
+def _old_messages(shared: bool = False) -> bytes:
     lines = [
         ["时间", "内容", "发送者", "买家"],
-        ["2024-11-06 10:12:00", "在吗", "b", "b"],
+        ["2024-11-06 10:12:00", "在吗" * 5000, "b", "b"],
         [f"2024-11-06 10:12:0{1}", "在的", f"{SHOP}:小美", "b"],
     ]
+    cells = [(row, column, text) for row, line in enumerate(lines) for column, text in enumerate(line)]
+    if not shared:
+        return old_workbook(*((row, column, text[:4000]) for row, column, text in cells))
+    texts = tuple(dict.fromkeys(text for _, _, text in cells))
+    return old_workbook(*((row, column, texts.index(text)) for row, column, text in cells), texts=texts)
+
+
+def _old_shared() -> bytes:
+    """One text of 32,000 characters in 40,000 cells: 3.6 GiB out of a megabyte."""
     return old_workbook(
-        *((row, column, text) for row, line in enumerate(lines) for column, text in enumerate(line))
+        *((row, column, 0) for row in range(10_000) for column in range(4)), texts=("文" * 32_000,)
     )
 
 
@@ -204,8 +244,11 @@ FILES = [
     Hostile("unplaced.xlsx", _unplaced, "most of them blank"),
     Hostile("corners.xls", lambda: old_workbook((0, 0, "时间"), (65_535, 65_534, "x")), "spans 65,536 rows and 65,535 columns"),
     Hostile("good.xls", _old_messages, messages=2),
+    Hostile("shared.xls", _old_shared, "more than 256 MiB"),
+    Hostile("good-shared.xls", lambda: _old_messages(shared=True), messages=2),
     Hostile("laughs.xlsx", _laughs, "cannot be read"),
-    Hostile("shared.xlsx", lambda: shared_texts(MIB, 20_000), "more than 8 GiB"),
+    Hostile("shared.xlsx", lambda: shared_texts(MIB, 20_000), "more than 256 MiB"),
+    Hostile("shared-just.xlsx", lambda: shared_texts(MIB, 65), "more than 256 MiB"),
     Hostile("zeros.xlsx", lambda: packed_again(workbook_of_xml(_SHEET % (b" " * (100 * MIB)))), "more than 200 times its size"),
     Hostile("understated.xlsx", lambda: _understated(packed_again(workbook_of_xml(_SHEET % (b" " * (100 * MIB))))), "more than 200"),
     Hostile("binary.xlsx", lambda: packed_again(workbook_of_xml(sheet("A1")), xl__workbook_bin=b"x").replace(b"workbook_bin", b"workbook.bin"), ".xlsb"),
