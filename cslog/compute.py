@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cslog import clock, keys, partials
 from cslog import facts as facts_module
-from cslog import partials
 from cslog.clock import DAY_SECONDS
 from cslog.facts import NUMBERS, Facts, Orders
+from cslog.facts.arrays import array, roles_of, runs_of
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.rules import message_columns
 from cslog.order_versions import fold_orders
@@ -200,31 +201,42 @@ class _Loader:
         """Lateness of turns where the next message of the thread lies beyond what was loaded."""
         if self._last <= self._high:
             return facts
-        beyond = self._between(self._high + 1, self._last).select("buyer_key", "sent_at").collect()
-        if beyond.is_empty():
-            return facts
         waiting = facts.unfollowed_turns(self._task.split.period)
-        waiting = waiting.filter(pl.Series(np.isin(waiting["buyer_key"], beyond["buyer_key"])))
+        waiting = waiting.filter(pl.Series(self._met_again(waiting)))
         if waiting.is_empty():
             return facts
         known = pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high))
-        came_back = (
-            waiting.select("buyer_key")
-            .unique()
-            .join(reach, on="buyer_key", how="left")
-            .select("buyer_key", high=known)
-            .join(beyond, on="buyer_key")
-            .filter(pl.col("sent_at") > pl.col("high"))
-            .select("buyer_key", "high")
-            .unique()
-        )
-        if came_back.is_empty():
-            return facts
+        waiting = waiting.join(reach, on="buyer_key", how="left").with_columns(high=known)
         # From the period's end on: a run of messages that no silence ends does not last for days.
-        later = self._between(self._end, self._last, came_back["buyer_key"])
-        return facts_module.with_later_messages(
-            facts, waiting.join(came_back, on="buyer_key"), later.collect()
-        )
+        later = self._between(self._end, self._last, waiting["buyer_key"].unique())
+        return facts_module.with_later_messages(facts, waiting, later.collect())
+
+    def _met_again(self, waiting: pl.DataFrame) -> np.ndarray:
+        """Which of the ``waiting`` turns (Facts.unfollowed_turns) are of an agent who wrote to the buyer later.
+
+        Three columns of the later months, one month at a time: nothing else of them is looked at for the rest.
+        """
+        from cslog.kernels import returns
+
+        circumstances = self._task.circumstances
+        agent_keys = keys.account_keys(circumstances.names.accounts)
+        agent = waiting["agent"].to_numpy()
+        met = np.zeros(agent.size, bool)
+        for month in clock.months_between(self._high + 1, self._last):
+            first, last = clock.month_seconds(month)
+            span = max(first, self._high + 1), min(last, self._last)
+            later = self._between(*span).select("buyer_key", "agent_key", "message_class").collect()
+            buyer_key = array(later, "buyer_key", np.int64)
+            met |= returns.met_again(
+                array(waiting, "buyer_key", np.int64),
+                np.where(agent >= 0, agent_keys[agent], keys.NOBODY),
+                runs_of(buyer_key),
+                buyer_key,
+                array(later, "agent_key", np.int64),
+                array(later, "message_class", np.int8),
+                roles_of(circumstances.profile),
+            )
+        return met
 
     def _between(self, low: int, high: int, buyer_keys: pl.Series | None = None) -> pl.LazyFrame:
         """Messages of the task (of ``buyer_keys``) with ``low`` ≤ sent_at ≤ ``high`` that are known by then."""
@@ -237,8 +249,8 @@ class _Loader:
                 *(n for rule in rules.values() for n in rule.meta.root_names()),
             ]
         )
-        keys = (task.low_key, task.high_key)
-        read = self._snapshot.messages(low, max(low, min(high, last)), list(inputs), keys)
+        span = (task.low_key, task.high_key)
+        read = self._snapshot.messages(low, max(low, min(high, last)), list(inputs), span)
         if low > last:
             read = read.clear()
         if buyer_keys is not None:

@@ -36,17 +36,12 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
 
     ``messages`` hold ascending runs of (buyer_key, sent_at, rank), as the store's files do.
     """
-    who_of = np.full(len(MessageClass), -1, np.int8)
-    who_of[MessageClass.BUYER], who_of[MessageClass.HUMAN] = 0, 1
-    who_of[MessageClass.TRANSFER], who_of[MessageClass.AUTO] = 2, 3
-    if profile.assist_valid:
-        who_of[MessageClass.ASSIST] = 1
     buyer_key = array(messages, "buyer_key", np.int64)
     ordering = orders.where(orders.joinable)
     first = np.ones(ordering.buyer_key.size, bool)
     first[1:] = ordering.buyer_key[1:] != ordering.buyer_key[:-1]
     found = gather.gather_buyers(  # type: ignore[call-arg]  # the stars hold as many as are missing
-        _runs(buyer_key),
+        runs_of(buyer_key),
         buyer_key,
         array(messages, "sent_at", np.int64),
         array(messages, "rank", np.int32),
@@ -57,7 +52,7 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
         *(array(messages, f"{name}_key", np.int64) for name in ("transfer_to", "shop")),
         *names.account_slots,
         *names.shop_slots,
-        who_of,
+        roles_of(profile),
         names.main_of_shop,
         ordering.buyer_key[first],
         ordering.shop[first],
@@ -65,7 +60,19 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
     return Rows(messages, gather.Gathered(*found))
 
 
-def _runs(buyer_key: np.ndarray) -> np.ndarray:
+def roles_of(profile: Profile) -> np.ndarray:
+    """What a row is by its message class, as in kernels.gather: 0 buyer, 1 valid staff, 2 marker, 3 automatic, -1 none;
+    int8.
+    """
+    roles = np.full(len(MessageClass), -1, np.int8)
+    roles[MessageClass.BUYER], roles[MessageClass.HUMAN] = 0, 1
+    roles[MessageClass.TRANSFER], roles[MessageClass.AUTO] = 2, 3
+    if profile.assist_valid:
+        roles[MessageClass.ASSIST] = 1
+    return roles
+
+
+def runs_of(buyer_key: np.ndarray) -> np.ndarray:
     """Offsets of the maximal runs of ascending keys."""
     descents = np.flatnonzero(buyer_key[1:] < buyer_key[:-1]) + 1
     return np.concatenate([[0], descents, [buyer_key.size]]).astype(np.int64)
