@@ -226,13 +226,20 @@ def replace_file(file: Path, content: bytes) -> None:
 
 def render(sheet: Sheet, wanted: Format, language: Language, colour: bool = False) -> bytes:
     """A sheet in one format."""
-    from cslog.report import files, page, terminal
+    # Each format has its own library to load.
+    if wanted is Format.html:
+        from cslog.report import page
+
+        return page.render(sheet, language)
+    if wanted is Format.table:
+        from cslog.report import terminal
+
+        return terminal.render(sheet, language, colour).encode(
+            sys.stdout.encoding or "utf-8", errors="replace"
+        )
+    from cslog.report import files
 
     match wanted:
-        case Format.table:
-            return terminal.render(sheet, language, colour).encode(
-                sys.stdout.encoding or "utf-8", errors="replace"
-            )
         case Format.json:
             return files.to_json(sheet)
         case Format.csv:
@@ -241,5 +248,3 @@ def render(sheet: Sheet, wanted: Format, language: Language, colour: bool = Fals
             return files.to_xlsx(sheet, language)
         case Format.parquet:
             return files.to_parquet(sheet)
-        case Format.html:
-            return page.render(sheet, language)

@@ -10,7 +10,6 @@ from unicodedata import east_asian_width
 
 import msgspec
 import polars as pl
-import xlsxwriter
 
 from cslog.errors import UsageError
 from cslog.report import formulas
@@ -88,6 +87,8 @@ def to_xlsx(sheets: Sheet | Sequence[Sheet], language: Language) -> bytes:
                 "write .csv or .parquet, or ask for a shorter period",
             )
     buffer = io.BytesIO()
+    import xlsxwriter
+
     book = xlsxwriter.Workbook(
         buffer,
         {
