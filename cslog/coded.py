@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from cslog import keys, schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAMES = tuple(name for name, dtype in schema.MESSAGES.items() if dtype == pl.String() and name != "text")
 """Columns of schema.MESSAGES that are numbers here."""
@@ -65,22 +69,43 @@ class Coded:
             if name == "text":
                 found[name] = self.text if self.rows is None else self.text[self.rows]
             elif name in NAMES:
-                found[name] = self._named(self[name])
+                found[name] = self.names[self[name].view(np.uint32)]
             else:
                 found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
         return pl.DataFrame(found)
 
-    def _named(self, numbers: np.ndarray) -> pl.Series:
-        if len(numbers) and (numbers == numbers[0]).all():  # as often: one shop, one month
-            return self.names.new_from_index(int(numbers[0]), len(numbers))
-        return self.names[numbers.view(np.uint32)]
+    def stored(self, rows_per_group: int) -> pa.Table:
+        """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts. Names are written as
+        they are here, by number, with a dictionary for each group of rows.
+        """
+        import pyarrow as pa
 
-    def stored(self) -> pl.DataFrame:
-        """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts."""
+        rows = np.arange(len(self)) if self.rows is None else self.rows
+        groups = [rows[at : at + rows_per_group] for at in range(0, len(rows), rows_per_group)]
+        places = np.full(len(self.names), -1, np.int32)
+        found = {}
+        for name in schema.MESSAGES:
+            if name in NAMES:
+                found[name] = pa.chunked_array([self._dictionary(name, group, places) for group in groups])
+            elif name == "text":
+                found[name] = self.text[rows].to_arrow(compat_level=pl.CompatLevel.newest())
+            else:
+                found[name] = pa.array(self[name])
         key_of = keys.hashes(self.names).to_numpy().copy()
         key_of[NOBODY] = keys.NOBODY
-        accounts = {key: pl.Series(key_of.take(self[name])) for key, name in keys.ACCOUNT_KEYS.items()}
-        return self.frame().with_columns(**accounts)
+        return pa.table(found | {key: key_of.take(self[name]) for key, name in keys.ACCOUNT_KEYS.items()})
+
+    def _dictionary(self, name: str, rows: np.ndarray, places: np.ndarray) -> pa.DictionaryArray:
+        import pyarrow as pa
+
+        from cslog.scan.rows import renumbered
+
+        numbers, used = renumbered(self.columns[name], rows, places)
+        absent = numbers < 0
+        return pa.DictionaryArray.from_arrays(
+            pa.array(numbers, mask=absent if absent.any() else None),
+            self.names[used].to_arrow().cast(pa.string()),
+        )
 
 
 class Names:

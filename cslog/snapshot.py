@@ -71,6 +71,7 @@ LAYOUTS: dict[str, Layout] = {
         partition="month",
         loose=("buyer_key", "sent_at", "rank", "message_class", "kind", "characters", *keys.ACCOUNT_KEYS),
         plain=("sent_at", "message_key", "text"),
+        stepping=("source_line",),
         bounds=("buyer_key", "sent_at"),
     ),
     "orders": Layout(schema.ORDERS, partition="month", bounds=("created_at",)),

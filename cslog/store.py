@@ -197,7 +197,7 @@ class Writer:
             return Appended({}, {})
         fresh = batch
 
-        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
             nonlocal fresh
             fresh, refined = copies.unknown(batch, known.files_with(batch))
             refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
@@ -213,7 +213,7 @@ class Writer:
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 
-        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
             nonlocal first, later
             there = known.rows().select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
@@ -230,7 +230,7 @@ class Writer:
         key = ["sha256", "line", "reason"]
         batch = batch.unique(key, maintain_order=True)
 
-        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
             there = known.rows().select(key).collect()
             return {"part": [batch.join(there, on=key, how="anti", maintain_order="left")]}
 
@@ -295,7 +295,7 @@ class Writer:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[pl.DataFrame]]]) -> None:
+    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[tables.Rows]]]) -> None:
         """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
         if self._dry_run:
             there = tables.exists(self._folder / table)
@@ -311,7 +311,7 @@ class Writer:
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
-def _files_of(messages: Coded) -> Iterator[pl.DataFrame]:
+def _files_of(messages: Coded) -> Iterator[tables.Rows]:
     """``messages``, which are in the order of the store, as it keeps them, cut so that several can be written at
     once; each is made when it is asked for.
     """
@@ -319,7 +319,7 @@ def _files_of(messages: Coded) -> Iterator[pl.DataFrame]:
     for number in np.flatnonzero(np.bincount(month)):
         rows = np.flatnonzero(month == number)
         for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_PIECE))):
-            yield messages.only(piece).stored()
+            yield messages.only(piece).stored(tables.ROWS_PER_GROUP)
 
 
 def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:

@@ -11,12 +11,13 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -26,11 +27,16 @@ from deltalake.transaction import AddAction, RemoveAction
 from cslog.errors import StoreError
 from cslog.schema import Schema
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    Rows: TypeAlias = pl.DataFrame | pa.Table
+
 __all__ = ["CommitFailedError", "DeltaError", "Layout", "Part", "Table", "create", "exists"]
 
 _APPLICATION = "cslog"
 _KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
-_ROWS_PER_GROUP = 131_072
+ROWS_PER_GROUP = 131_072
 _WRITERS = os.cpu_count() or 1
 
 
@@ -40,13 +46,15 @@ class Layout:
 
     ``loose`` columns are not compressed, because every report reads them: unpacking costs more than reading.
     ``plain`` columns are not worth a dictionary. ``bounds``: integer columns whose least and greatest value are
-    noted per file, so that files can be left unopened.
+    noted per file, so that files can be left unopened. ``stepping`` columns of integers differ little from row to
+    row and are kept as the differences.
     """
 
     columns: Schema
     partition: str | None = None
     loose: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    stepping: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
 
 
@@ -146,9 +154,9 @@ class Table:
         )
         return frame.select(list(here))
 
-    def add(self, frames: Mapping[str, Iterable[pl.DataFrame]]) -> None:
+    def add(self, frames: Mapping[str, Iterable[Rows]]) -> None:
         """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name; without
-        rows there is no commit.
+        rows there is no commit. An Arrow table is of one partition.
 
         Raises CommitFailedError when another writer was faster; nothing is left behind then.
         """
@@ -171,7 +179,7 @@ class Table:
             fields = DeltaSchema.from_arrow(pa.schema([wanted.field(name) for name in missing])).fields
             self._delta.alter.add_columns(fields)
 
-    def _commit(self, frames: Iterable[tuple[str, pl.DataFrame]], removed: list[RemoveAction]) -> None:
+    def _commit(self, frames: Iterable[tuple[str, Rows]], removed: list[RemoveAction]) -> None:
         added: list[AddAction] = []
         # The transaction number is an optimistic lock: of two writers that saw the same one, one fails.
         turn = (self._delta.transaction_version(_APPLICATION) or 0) + 1
@@ -208,19 +216,10 @@ class Table:
         for action in added:
             (self.path / action.path).unlink(missing_ok=True)
 
-    def _written(self, frame: pl.DataFrame, prefix: str, *, data_change: bool) -> list[AddAction]:
+    def _written(self, frame: Rows, prefix: str, *, data_change: bool) -> list[AddAction]:
         """Write one file per partition value; rows keep their order."""
-        partition = self.layout.partition
-        pieces: list[tuple[str | None, pl.DataFrame]] = [(None, frame)]
-        if partition:
-            values = frame[partition].unique().sort().to_list()
-            pieces = [
-                (v, frame if len(values) == 1 else frame.filter(pl.col(partition) == v)) for v in values
-            ]
-        actions = []
-        for value, piece in pieces:
-            if piece.is_empty():
-                continue
+        partition, actions = self.layout.partition, []
+        for value, piece in self._partitions(frame):
             folder = f"{partition}={value}/" if partition else ""
             name = f"{folder}{prefix}-{uuid.uuid4().hex}.parquet"
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
@@ -237,8 +236,27 @@ class Table:
             )
         return actions
 
+    def _partitions(self, frame: Rows) -> Iterator[tuple[str | None, pa.Table]]:
+        """The rows of each value of the partition, without that column; none of an empty one."""
+        import pyarrow as pa
 
-def _statistics(frame: pl.DataFrame, layout: Layout) -> dict[str, Any]:
+        partition = self.layout.partition
+        names = [name for name in self.layout.columns if name != partition]
+        if isinstance(frame, pa.Table):
+            value = frame[partition][0].as_py() if partition and frame.num_rows else None
+            found = [(value, frame.select(names))]
+        else:
+            by_value = frame.partition_by(partition, as_dict=True) if partition else {(None,): frame}
+            newest = pl.CompatLevel.newest()  # strings where they are, uncopied
+            found = [
+                (value, piece.select(names).to_arrow(compat_level=newest))
+                for (value,), piece in sorted(by_value.items(), key=itemgetter(0))
+            ]
+        yield from ((value, table) for value, table in found if table.num_rows)
+
+
+def _statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:
+    frame = pl.DataFrame(table.select(layout.bounds))
     least = {name: frame[name].min() for name in layout.bounds}
     greatest = {name: frame[name].max() for name in layout.bounds}
     return {
@@ -249,23 +267,21 @@ def _statistics(frame: pl.DataFrame, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _write_parquet(path: Path, frame: pl.DataFrame, layout: Layout) -> int:
-    """Write ``frame`` and return the size in bytes; on the disk before it is named in a commit."""
+def _write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
+    """Write ``table`` and return the size in bytes; on the disk before it is named in a commit."""
     import pyarrow.parquet as pq
 
-    names = [name for name in layout.columns if name != layout.partition]
-    table = frame.select(names).to_arrow(
-        compat_level=pl.CompatLevel.newest()
-    )  # strings where they are, uncopied
+    names = table.column_names
     loose = set(layout.loose)
     with path.open("wb") as file:
         pq.write_table(
             table,
             file,
-            row_group_size=_ROWS_PER_GROUP,
+            row_group_size=ROWS_PER_GROUP,
             compression={name: "none" if name in loose else "zstd" for name in names},
             compression_level={name: 1 for name in names if name not in loose},
-            use_dictionary=[name for name in names if name not in layout.plain],
+            use_dictionary=[name for name in names if name not in (*layout.plain, *layout.stepping)],
+            column_encoding=dict.fromkeys(layout.stepping, "DELTA_BINARY_PACKED") or None,
             write_statistics=list(layout.bounds) or False,
             store_schema=False,
         )

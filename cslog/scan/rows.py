@@ -53,6 +53,30 @@ def distinct(keys):  # type: ignore[no-untyped-def]
     return codes, first[:count].copy()
 
 
+@njit([(_I32, _I64, types.Array(types.int32, 1, "C"))], cache=True, nogil=True)
+def renumbered(codes, rows, places):  # type: ignore[no-untyped-def]
+    """The codes of ``rows`` as 0, 1, 2… in order of appearance, -1 for the code 0, and the codes numbered (int32).
+
+    ``places`` has room for every code; it is all -1, and so it is left.
+    """
+    numbers = np.empty(rows.size, np.int32)
+    found = np.empty(min(rows.size, places.size), np.int32)
+    count = 0
+    for at in range(rows.size):
+        code = codes[rows[at]]
+        if code == 0:
+            numbers[at] = -1
+            continue
+        if places[code] < 0:
+            places[code] = count
+            found[count] = code
+            count += 1
+        numbers[at] = places[code]
+    for at in range(count):
+        places[found[at]] = -1
+    return numbers, found[:count].copy()
+
+
 NONE, SEVERAL = -1, -2
 
 
