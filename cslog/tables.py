@@ -6,6 +6,7 @@ decides what a report costs: see ``Layout``.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -181,11 +182,11 @@ class Table:
 
     def _commit(self, frames: Iterable[tuple[str, Rows]], removed: list[RemoveAction]) -> None:
         added: list[AddAction] = []
+        writing: deque[Future[list[AddAction]]] = deque()
         # The transaction number is an optimistic lock: of two writers that saw the same one, one fails.
         turn = (self._delta.transaction_version(_APPLICATION) or 0) + 1
         try:
             with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-                writing: deque[Future[list[AddAction]]] = deque()
                 for prefix, frame in frames:
                     writing.append(pool.submit(self._written, frame, prefix, data_change=not removed))
                     if len(writing) > _WRITERS:  # no more frames in memory than are being written
@@ -193,7 +194,8 @@ class Table:
                 while writing:
                     added += writing.popleft().result()
         except BaseException:
-            self._forget(added)
+            written = [future.result() for future in writing if future.exception() is None]
+            self._forget(list(itertools.chain(added, *written)))
             raise
         if not added and not removed:
             return
