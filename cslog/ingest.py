@@ -114,7 +114,9 @@ class _Pending:
     def merge(self) -> None:
         """Put the messages in order, one row each, for the store to compare with what it has."""
         if self.messages:
-            self.messages = [copies.merged(coded.concat(self.messages))]
+            whole = coded.concat(self.messages)
+            self.messages.clear()  # what was put together is not needed twice
+            self.messages.append(copies.merged(whole))
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,8 @@ class _Reading:
             file.orders.append(orders)
             _warn_of_future(batch, orders["created_at"].to_numpy(), "order")
         for frame in rejects:
+            if frame.is_empty():
+                continue
             report.rejects += frame.height
             file.rejects.append(
                 (frame if self.keep_text else _without_text(frame)).select(
