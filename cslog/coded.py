@@ -74,6 +74,11 @@ class Coded:
                 found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
         return pl.DataFrame(found)
 
+    def occurring(self, column: str) -> list[str]:
+        """The names in a column of NAMES, each once."""
+        numbers = np.flatnonzero(np.bincount(self[column], minlength=1))
+        return self.names[numbers[numbers != NOBODY]].to_list()
+
     def stored(self, rows_per_group: int) -> pa.Table:
         """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts. Names are written as
         they are here, by number, with a dictionary for each group of rows.

@@ -31,7 +31,18 @@ from filelock import FileLock, Timeout
 from cslog import clock, copies, keys, schema, tables
 from cslog.coded import Coded
 from cslog.errors import StoreError, UsageError
-from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, contents_of, is_one_run
+from cslog.snapshot import (
+    DATA,
+    FROZEN,
+    LAYOUTS,
+    LEDGER,
+    REFINEMENTS,
+    Snapshot,
+    contents_of,
+    contents_of_batch,
+    contents_together,
+    is_one_run,
+)
 from cslog.tables import Part, Table
 
 SCHEMA_VERSION = 3
@@ -183,6 +194,8 @@ class Writer:
         self._folder = folder
         self._dry_run = dry_run
         self._named = named or Store(folder).snapshot()
+        self._brought: list[dict[str, Any]] = []  # contents of the messages appended here
+        self._files: set[str] = set()  # and the files they are in
         if not dry_run:
             for table, layout in LAYOUTS.items():
                 if not tables.exists(folder / table):
@@ -197,15 +210,16 @@ class Writer:
         """Union ``batch``, as ``copies.merged`` makes it, into the messages."""
         if not len(batch):
             return Appended({}, {})
-        fresh = batch
+        fresh = refined = batch
 
         def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
-            nonlocal fresh
+            nonlocal fresh, refined
             fresh, refined = copies.unknown(batch, known.files_with(batch))
             refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
             return {"part": _files_of(fresh), REFINEMENTS: _files_of(replace(refined, columns=refining))}
 
-        self._append("messages", missing)
+        self._files.update(self._append("messages", missing))
+        self._brought += [contents_of_batch(rows) for rows in (fresh, refined) if len(rows)]
         counts = np.bincount(fresh["source_file"], minlength=1)
         return Appended({batch.names[int(file)]: int(counts[file]) for file in np.flatnonzero(counts)}, {})
 
@@ -284,10 +298,15 @@ class Writer:
         return [part for part in self._table("messages").parts if part.name not in named]
 
     def _contents(self, parts: list[Part]) -> list[dict[str, Any]]:
-        """A ledger row that says what ``parts`` hold; none when there are none."""
+        """A ledger row that says what ``parts`` hold; none when there are none. Only what others have written is
+        looked through.
+        """
         if not parts:
             return []
-        return [ledger_row(action="contents", **contents_of(self._table("messages").scan(parts)))]
+        found = list(self._brought)
+        if others := [part for part in parts if part.name not in self._files]:
+            found.append(contents_of(self._table("messages").scan(others)))
+        return [ledger_row(action="contents", **contents_together(found))]
 
     def _table(self, name: str) -> Table:
         return Table(self._folder / name, LAYOUTS[name])
@@ -297,17 +316,18 @@ class Writer:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[tables.Rows]]]) -> None:
-        """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
+    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[tables.Rows]]]) -> list[str]:
+        """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster.
+        Returns the names of the new files.
+        """
         if self._dry_run:
             there = tables.exists(self._folder / table)
             missing(_Known(self._table(table) if there else None, LAYOUTS[table].columns))
-            return
+            return []
         for attempt in range(_ATTEMPTS):
             opened = self._table(table)
             try:
-                opened.add(missing(_Known(opened, LAYOUTS[table].columns)))
-                return
+                return opened.add(missing(_Known(opened, LAYOUTS[table].columns)))
             except tables.CommitFailedError:
                 time.sleep(0.05 * (attempt + 1))
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")

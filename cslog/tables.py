@@ -155,13 +155,13 @@ class Table:
         )
         return frame.select(list(here))
 
-    def add(self, frames: Mapping[str, Iterable[Rows]]) -> None:
+    def add(self, frames: Mapping[str, Iterable[Rows]]) -> list[str]:
         """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name; without
-        rows there is no commit. An Arrow table is of one partition.
+        rows there is no commit. An Arrow table is of one partition. Returns the names of the files.
 
         Raises CommitFailedError when another writer was faster; nothing is left behind then.
         """
-        self._commit(((prefix, frame) for prefix, found in frames.items() for frame in found), [])
+        return self._commit(((prefix, frame) for prefix, found in frames.items() for frame in found), [])
 
     def replace(self, parts: Sequence[Part], frames: Iterable[pl.DataFrame]) -> None:
         """Put the rows of ``frames`` in the place of ``parts``, in one commit; the old files stay readable by version."""
@@ -180,7 +180,7 @@ class Table:
             fields = DeltaSchema.from_arrow(pa.schema([wanted.field(name) for name in missing])).fields
             self._delta.alter.add_columns(fields)
 
-    def _commit(self, frames: Iterable[tuple[str, Rows]], removed: list[RemoveAction]) -> None:
+    def _commit(self, frames: Iterable[tuple[str, Rows]], removed: list[RemoveAction]) -> list[str]:
         added: list[AddAction] = []
         writing: deque[Future[list[AddAction]]] = deque()
         # The transaction number is an optimistic lock: of two writers that saw the same one, one fails.
@@ -198,7 +198,7 @@ class Table:
             self._forget(list(itertools.chain(added, *written)))
             raise
         if not added and not removed:
-            return
+            return []
         try:
             self._delta.create_write_transaction(
                 [*removed, *added],
@@ -213,6 +213,7 @@ class Table:
             # After any other failure the commit may stand, and its files must too.
             self._forget(added)
             raise
+        return [action.path for action in added]
 
     def _forget(self, added: list[AddAction]) -> None:
         for action in added:
