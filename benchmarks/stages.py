@@ -234,20 +234,25 @@ def first(bench: Bench) -> None:
 
 
 def ingest(bench: Bench) -> None:
-    """A folder of 1,440 GBK Txt files into an empty store, the same folder again, and one more day into a big one."""
+    """GBK Txt files into an empty store, a quarter of them and all 1,440 (memory must not follow the folder), beside
+    one regular expression in Python; the same folder again, and one more day into a big store.
+    """
     bench.warm()
-    logs = bench.data / f"logs-{bench.ingest}"
-    _generated(bench, logs, bench.ingest, FILES_SHOPS)
+    folders = {
+        messages: _generated(bench, bench.data / f"logs-{messages}", messages, shops)
+        for messages, shops in ((bench.ingest // 4, FILES_SHOPS // 4), (bench.ingest, FILES_SHOPS))
+    }
     for number in range(min(bench.rounds, 2)):
-        store = bench.data / "ingested"
-        if not (bench.resume and bench.results.has(("ingest", str(bench.ingest), "again", number))):
-            shutil.rmtree(store, ignore_errors=True)
-        for program in ("new", "again"):
+        for messages, logs in folders.items():
+            case, store, scratch = str(messages), bench.data / f"ingested-{messages}", bench.data / "regex"
             command = bench.cslog("ingest", str(logs), "--store", str(store), "--json", "--quiet")
-            bench.measured(("ingest", str(bench.ingest), program, number), command, extra=_totals)
-        bench.measured(
-            ("ingest", str(bench.ingest), "compact", number), bench.cslog("compact", "--store", str(store))
-        )
+            if not (bench.resume and bench.results.has(("ingest", case, "new", number))):
+                shutil.rmtree(store, ignore_errors=True)
+            bench.measured(("ingest", case, "new", number), command, extra=_totals)
+            peer = [sys.executable, "-m", "benchmarks.peers.regex_reader", str(logs), str(scratch)]
+            bench.measured(("ingest", case, "one regex in Python", number), peer, extra=json.loads)
+            bench.measured(("ingest", case, "again", number), command, extra=_totals)
+            bench.measured(("ingest", case, "compact", number), bench.cslog("compact", "--store", str(store)))
     big = bench.store(bench.day_store)
     day, shops = bench.day_store // 30, max(1, round(bench.day_store / 2_500_000))
     one_day = bench.data / f"day-{bench.day_store}"
@@ -261,7 +266,7 @@ def ingest(bench: Bench) -> None:
             bench.measured(("ingest", str(bench.day_store), "kpi with that day", number), bench.kpi(store))
 
 
-def _generated(bench: Bench, folder: Path, messages: int, shops: int, *more: str) -> None:
+def _generated(bench: Bench, folder: Path, messages: int, shops: int, *more: str) -> Path:
     done = folder / "made"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -273,6 +278,7 @@ def _generated(bench: Bench, folder: Path, messages: int, shops: int, *more: str
         bench.must(list(command))
         shutil.rmtree(folder / "tb-orders")
         done.mkdir()
+    return folder
 
 
 def _totals(out: bytes) -> dict[str, Any]:

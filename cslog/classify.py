@@ -97,6 +97,7 @@ class Look(NamedTuple):
     kind: Kind
 
 
+@functools.lru_cache(maxsize=1 << 12)  # what the client and robots write stands in every file
 def look(text: str) -> Look:
     """What patterns tell of a text."""
     mark = re.match(AUTO_MARKER, text)

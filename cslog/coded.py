@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from cslog import keys, schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAMES = tuple(name for name, dtype in schema.MESSAGES.items() if dtype == pl.String() and name != "text")
 """Columns of schema.MESSAGES that are numbers here."""
@@ -65,22 +69,45 @@ class Coded:
             if name == "text":
                 found[name] = self.text if self.rows is None else self.text[self.rows]
             elif name in NAMES:
-                found[name] = self._named(self[name])
+                found[name] = self.names[self[name].view(np.uint32)]
             else:
                 found[name] = pl.Series(self[name], dtype=schema.MESSAGES[name])
         return pl.DataFrame(found)
 
-    def _named(self, numbers: np.ndarray) -> pl.Series:
-        if len(numbers) and (numbers == numbers[0]).all():  # as often: one shop, one month
-            return self.names.new_from_index(int(numbers[0]), len(numbers))
-        return self.names[numbers.view(np.uint32)]
+    def occurring(self, column: str) -> list[str]:
+        """The names in a column of NAMES, each once."""
+        numbers = np.flatnonzero(np.bincount(self[column], minlength=1))
+        return self.names[numbers[numbers != NOBODY]].to_list()
 
-    def stored(self) -> pl.DataFrame:
-        """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts."""
-        key_of = keys.hashes(self.names).to_numpy().copy()
-        key_of[NOBODY] = keys.NOBODY
-        accounts = {key: pl.Series(key_of.take(self[name])) for key, name in keys.ACCOUNT_KEYS.items()}
-        return self.frame().with_columns(**accounts)
+    def stored(self, rows_per_group: int) -> pa.Table:
+        """The messages as the store keeps them: schema.MESSAGES and the keys of their accounts. Names are written as
+        they are here, by number, with a dictionary for each group of rows.
+        """
+        import pyarrow as pa
+
+        from cslog.scan.rows import renumbered
+
+        rows = np.arange(len(self)) if self.rows is None else self.rows
+        groups = [rows[at : at + rows_per_group] for at in range(0, len(rows), rows_per_group)]
+        key_columns = {name: key for key, name in keys.ACCOUNT_KEYS.items()}
+        places = np.full(len(self.names), -1, np.int32)
+        found: dict[str, Any] = {}
+        for name in schema.MESSAGES:
+            if name in NAMES:
+                numbered = [renumbered(self.columns[name], group, places) for group in groups]
+                named = [(numbers, self.names[used]) for numbers, used in numbered]
+                found[name] = pa.chunked_array([_dictionary(*of_group) for of_group in named])
+                if name in key_columns:
+                    key_of = [np.append(keys.hashes(used).to_numpy(), keys.NOBODY) for _, used in named]
+                    of_rows = [key.take(numbers) for key, (numbers, _) in zip(key_of, named, strict=True)]
+                    found[key_columns[name]] = np.concatenate(
+                        of_rows
+                    )  # nobody has number -1, and the last key
+            elif name == "text":
+                found[name] = self.text[rows].to_arrow(compat_level=pl.CompatLevel.newest())
+            else:
+                found[name] = pa.array(self[name])
+        return pa.table(found)
 
 
 class Names:
@@ -108,19 +135,21 @@ class Names:
 def concat(parts: Sequence[Coded]) -> Coded:
     """All messages of ``parts``, of which none is a choice of rows, with one number for each name."""
     numbers, names = distinct(pl.concat([part.names for part in parts], rechunk=True))
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in schema.MESSAGES if name != "text"}
-    first = 0
-    for part in parts:
-        number = numbers[first : first + len(part.names)]
-        first += len(part.names)
-        for name, pieces in columns.items():
-            column = part.columns[name]
-            pieces.append(number.take(column) if name in NAMES else column)
-    return Coded(
-        names,
-        {name: np.concatenate(pieces) for name, pieces in columns.items()},
-        pl.concat([part.text for part in parts], rechunk=True),
-    )
+    number_of = np.split(numbers, np.cumsum([len(part.names) for part in parts])[:-1])
+    ends = np.cumsum([len(part.text) for part in parts])
+    columns = {}
+    for name in schema.MESSAGES:
+        if name == "text":
+            continue
+        column = np.empty(ends[-1], parts[0].columns[name].dtype)
+        for part, number, end in zip(parts, number_of, ends, strict=True):
+            here, found = column[end - len(part.text) : end], part.columns[name]
+            if name in NAMES:
+                number.take(found, out=here, mode="clip")  # the default mode would write to a copy first
+            else:
+                here[:] = found
+        columns[name] = column
+    return Coded(names, columns, pl.concat([part.text for part in parts], rechunk=True))
 
 
 def distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
@@ -132,3 +161,12 @@ def distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
         hashes = np.where(strings.is_null().to_numpy(), keys.NOBODY, hashes)
     numbers, first = rows.distinct(hashes)
     return numbers, strings[first]
+
+
+def _dictionary(numbers: np.ndarray, names: pl.Series) -> pa.DictionaryArray:
+    """The names with these numbers, null for -1."""
+    import pyarrow as pa
+
+    absent = numbers < 0
+    mask = absent if absent.any() else None
+    return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=mask), names.to_arrow().cast(pa.string()))

@@ -39,7 +39,7 @@ def merged(batch: Coded) -> Coded:
     from cslog.scan import rows
 
     buyer, second, message, occurrence = found = _integers(batch, schema.MESSAGE_ID)
-    order = np.argsort(buyer, kind="stable")
+    order = rows.ordered(buyer)
     rows.arrange(order, buyer, (second, message, occurrence, occurrence))
     repeated = rows.repeats(order, found)
     if repeated.any():
@@ -56,6 +56,15 @@ def _folded(batch: Coded, rows: np.ndarray, repeated: np.ndarray) -> Coded:
     """``batch`` with what all copies of a message say together in the first of them. ``rows`` are the copies, those
     of a message behind one another; ``repeated`` marks all but the first.
     """
+    differs = np.zeros(len(rows), np.bool_)
+    for name in _RULES:
+        said_here = batch.columns[name].take(rows)
+        differs[1:] |= repeated[1:] & (said_here[1:] != said_here[:-1])
+    if not differs.any():
+        return batch
+    message = np.cumsum(~repeated) - 1
+    disputed = np.bincount(message[differs], minlength=message[-1] + 1)[message] > 0
+    rows, repeated = rows[disputed], repeated[disputed]
     said = batch.only(rows).frame(list(_RULES)).with_columns(number=pl.Series(np.cumsum(~repeated)))
     together = said.group_by("number", maintain_order=True).agg(**_RULES)
     columns = dict(batch.columns)
@@ -79,27 +88,22 @@ def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
     from cslog.scan import rows
 
     mine = _integers(batch, schema.MESSAGE_ID)
-    first, last = int(mine[1].min()), int(mine[1].max())
     found = np.zeros(len(batch), np.bool_)
     told: list[pl.DataFrame] = []
     for file in known:
-        within = file.filter(pl.col("sent_at").is_between(first, last))
-        theirs = within.select(schema.MESSAGE_ID).collect()
-        here = rows.among(mine, tuple(theirs[name].cast(pl.Int64).to_numpy() for name in schema.MESSAGE_ID))
-        if here.any():
-            found |= here
-            key = batch.only(np.flatnonzero(here)).frame(schema.MESSAGE_ID).lazy()
-            told.append(
-                within.select(*schema.MESSAGE_ID, *_RULES)
-                .join(key, on=schema.MESSAGE_ID, how="semi")
-                .collect()
-            )
+        theirs = file.select(schema.MESSAGE_ID).collect()
+        row = rows.among(mine, tuple(theirs[name].cast(pl.Int64).to_numpy() for name in schema.MESSAGE_ID))
+        here = np.flatnonzero(row >= 0)
+        if len(here):
+            found[here] = True
+            key = batch.only(here).frame(schema.MESSAGE_ID)
+            told.append(key.hstack(file.select(*_RULES).collect()[row[here]]))
     if not told:
         return batch, batch.only(np.empty(0, np.int64))
     there = pl.concat(told).group_by(schema.MESSAGE_ID).agg(**_RULES)
     copies = np.flatnonzero(found)
-    here = batch.only(copies).frame([*schema.MESSAGE_ID, *_RULES]).with_columns(row=pl.Series(copies))
-    both = here.join(there, on=schema.MESSAGE_ID, how="inner", suffix="_known", maintain_order="left")
+    ours = batch.only(copies).frame([*schema.MESSAGE_ID, *_RULES]).with_columns(row=pl.Series(copies))
+    both = ours.join(there, on=schema.MESSAGE_ID, how="inner", suffix="_known", maintain_order="left")
     refined = both.filter(
         _greater("rank")
         | _greater("message_class")

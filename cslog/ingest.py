@@ -114,7 +114,9 @@ class _Pending:
     def merge(self) -> None:
         """Put the messages in order, one row each, for the store to compare with what it has."""
         if self.messages:
-            self.messages = [copies.merged(coded.concat(self.messages))]
+            whole = coded.concat(self.messages)
+            self.messages.clear()  # what was put together is not needed twice
+            self.messages.append(copies.merged(whole))
 
 
 @dataclass(frozen=True)
@@ -169,21 +171,26 @@ class _Reading:
 
     def _resolve(self, file: _File, batch: Batch) -> None:
         report = file.report
-        rejects = [] if batch.rejects is None else [batch.rejects]
+        if batch.messages is None and batch.orders is None:
+            raise ReadError(f"{report.path}: holds neither messages nor orders")
+        # A file is taken as a whole or not at all: nothing is noted of it before all of it is resolved.
+        messages, orders, rejects = None, None, [] if batch.rejects is None else [batch.rejects]
         if batch.messages is not None:
             messages, misplaced = identity.coded_messages(batch, self.accounts, report.path)
-            report.messages_read = len(messages)
-            file.messages.append(messages if self.keep_text else messages.without_text())
             rejects.append(misplaced)
-            _warn_of_future(batch, messages["sent_at"], "message")
         if batch.orders is not None:
             orders = identity.canonical_orders(batch, self.accounts, report.path)
+        if messages is not None:
+            report.messages_read = len(messages)
+            file.messages.append(messages if self.keep_text else messages.without_text())
+            _warn_of_future(batch, messages["sent_at"], "message")
+        if orders is not None:
             report.orders_read = orders.height
             file.orders.append(orders)
             _warn_of_future(batch, orders["created_at"].to_numpy(), "order")
-        if batch.messages is None and batch.orders is None:
-            raise ReadError(f"{report.path}: holds neither messages nor orders")
         for frame in rejects:
+            if frame.is_empty():
+                continue
             report.rejects += frame.height
             file.rejects.append(
                 (frame if self.keep_text else _without_text(frame)).select(

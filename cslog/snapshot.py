@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from cslog import clock, copies, keys, schema
+from cslog.coded import Coded
 from cslog.tables import Layout, Part, Table
 
 LEDGER: schema.Schema = {
@@ -71,6 +73,7 @@ LAYOUTS: dict[str, Layout] = {
         partition="month",
         loose=("buyer_key", "sent_at", "rank", "message_class", "kind", "characters", *keys.ACCOUNT_KEYS),
         plain=("sent_at", "message_key", "text"),
+        stepping=("source_line",),
         bounds=("buyer_key", "sent_at"),
     ),
     "orders": Layout(schema.ORDERS, partition="month", bounds=("created_at",)),
@@ -327,13 +330,39 @@ class Snapshot:
         return self._opened[table]
 
 
+_SPAN = {"first_at": pl.col("sent_at").min(), "last_at": pl.col("sent_at").max()}
+_ACCOUNTS = ("agent", "exporter", "transfer_from", "transfer_to")
+
+
 def contents_of(messages: pl.LazyFrame) -> dict[str, Any]:
     """What reports would have to look through all ``messages`` for: columns shops and accounts of LEDGER."""
-    names = ["agent", "exporter", "transfer_from", "transfer_to"]
-    shops = messages.group_by("shop").agg(first_at=pl.col("sent_at").min(), last_at=pl.col("sent_at").max())
-    accounts = pl.concat([messages.select(pl.col(name).alias("name")).unique() for name in names]).unique()
-    found_shops, found_accounts = pl.collect_all([shops.sort("shop"), accounts.drop_nulls().sort("name")])
+    shops = messages.group_by("shop").agg(**_SPAN)
+    named = [messages.select(pl.col(name).alias("name")).unique() for name in _ACCOUNTS]
+    accounts = pl.concat(named).unique().drop_nulls()
+    found_shops, found_accounts = pl.collect_all([shops.sort("shop"), accounts.sort("name")])
     return {"shops": found_shops.to_dicts(), "accounts": found_accounts["name"].to_list()}
+
+
+def contents_of_batch(messages: Coded) -> dict[str, Any]:
+    """The same of messages at hand."""
+    rows = pl.DataFrame({"shop": messages["shop"], "sent_at": messages["sent_at"]})
+    shops = rows.group_by("shop").agg(**_SPAN)
+    shops = shops.with_columns(shop=messages.names[shops["shop"].to_numpy()])
+    accounts = {name for column in _ACCOUNTS for name in messages.occurring(column)}
+    return {"shops": shops.to_dicts(), "accounts": list(accounts)}
+
+
+def contents_together(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The contents of all messages out of those of some of them each."""
+    spans: dict[str, dict[str, Any]] = {}
+    accounts: set[str] = set()
+    for contents in found:
+        accounts.update(contents["accounts"])
+        for shop in contents["shops"]:
+            span = spans.setdefault(shop["shop"], shop)
+            first_at, last_at = min(span["first_at"], shop["first_at"]), max(span["last_at"], shop["last_at"])
+            spans[shop["shop"]] = {"shop": shop["shop"], "first_at": first_at, "last_at": last_at}
+    return {"shops": [spans[name] for name in sorted(spans)], "accounts": sorted(accounts)}
 
 
 def is_one_run(parts: list[Part]) -> bool:

@@ -31,7 +31,18 @@ from filelock import FileLock, Timeout
 from cslog import clock, copies, keys, schema, tables
 from cslog.coded import Coded
 from cslog.errors import StoreError, UsageError
-from cslog.snapshot import DATA, FROZEN, LAYOUTS, LEDGER, REFINEMENTS, Snapshot, contents_of, is_one_run
+from cslog.snapshot import (
+    DATA,
+    FROZEN,
+    LAYOUTS,
+    LEDGER,
+    REFINEMENTS,
+    Snapshot,
+    contents_of,
+    contents_of_batch,
+    contents_together,
+    is_one_run,
+)
 from cslog.tables import Part, Table
 
 SCHEMA_VERSION = 3
@@ -164,14 +175,16 @@ class _Known:
         return pl.LazyFrame(schema=self.columns) if self.table is None else self.table.scan()
 
     def files_with(self, batch: Coded) -> Iterator[pl.LazyFrame]:
-        """The files that may hold a message of ``batch``."""
+        """The files that may hold a message of ``batch``, without rows of other seconds."""
         if self.table is None:
             return
         months = set(batch.names[np.flatnonzero(np.bincount(batch["month"]))])
         spans = {name: (int(batch[name].min()), int(batch[name].max())) for name in ("sent_at", "buyer_key")}
         for part in self.table.parts:
             if part.partition in months and all(part.meets(name, *span) for name, span in spans.items()):
-                yield self.table.scan([part])
+                rows = self.table.scan([part])
+                apart = not part.within("sent_at", *spans["sent_at"])
+                yield rows.filter(pl.col("sent_at").is_between(*spans["sent_at"])) if apart else rows
 
 
 class Writer:
@@ -181,6 +194,8 @@ class Writer:
         self._folder = folder
         self._dry_run = dry_run
         self._named = named or Store(folder).snapshot()
+        self._brought: list[dict[str, Any]] = []  # contents of the messages appended here
+        self._files: set[str] = set()  # and the files they are in
         if not dry_run:
             for table, layout in LAYOUTS.items():
                 if not tables.exists(folder / table):
@@ -195,15 +210,16 @@ class Writer:
         """Union ``batch``, as ``copies.merged`` makes it, into the messages."""
         if not len(batch):
             return Appended({}, {})
-        fresh = batch
+        fresh = refined = batch
 
-        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
-            nonlocal fresh
+        def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
+            nonlocal fresh, refined
             fresh, refined = copies.unknown(batch, known.files_with(batch))
             refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
             return {"part": _files_of(fresh), REFINEMENTS: _files_of(replace(refined, columns=refining))}
 
-        self._append("messages", missing)
+        self._files.update(self._append("messages", missing))
+        self._brought += [contents_of_batch(rows) for rows in (fresh, refined) if len(rows)]
         counts = np.bincount(fresh["source_file"], minlength=1)
         return Appended({batch.names[int(file)]: int(counts[file]) for file in np.flatnonzero(counts)}, {})
 
@@ -213,7 +229,7 @@ class Writer:
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 
-        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
             nonlocal first, later
             there = known.rows().select(version).collect()
             unknown = batch.join(there, on=version, how="anti", maintain_order="left")
@@ -230,7 +246,7 @@ class Writer:
         key = ["sha256", "line", "reason"]
         batch = batch.unique(key, maintain_order=True)
 
-        def missing(known: _Known) -> dict[str, Iterable[pl.DataFrame]]:
+        def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
             there = known.rows().select(key).collect()
             return {"part": [batch.join(there, on=key, how="anti", maintain_order="left")]}
 
@@ -282,10 +298,15 @@ class Writer:
         return [part for part in self._table("messages").parts if part.name not in named]
 
     def _contents(self, parts: list[Part]) -> list[dict[str, Any]]:
-        """A ledger row that says what ``parts`` hold; none when there are none."""
+        """A ledger row that says what ``parts`` hold; none when there are none. Only what others have written is
+        looked through.
+        """
         if not parts:
             return []
-        return [ledger_row(action="contents", **contents_of(self._table("messages").scan(parts)))]
+        found = list(self._brought)
+        if others := [part for part in parts if part.name not in self._files]:
+            found.append(contents_of(self._table("messages").scan(others)))
+        return [ledger_row(action="contents", **contents_together(found))]
 
     def _table(self, name: str) -> Table:
         return Table(self._folder / name, LAYOUTS[name])
@@ -295,23 +316,24 @@ class Writer:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
 
-    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[pl.DataFrame]]]) -> None:
-        """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster."""
+    def _append(self, table: str, missing: Callable[[_Known], dict[str, Iterable[tables.Rows]]]) -> list[str]:
+        """Add what is ``missing`` (frames by prefix of their files), and compare again when another was faster.
+        Returns the names of the new files.
+        """
         if self._dry_run:
             there = tables.exists(self._folder / table)
             missing(_Known(self._table(table) if there else None, LAYOUTS[table].columns))
-            return
+            return []
         for attempt in range(_ATTEMPTS):
             opened = self._table(table)
             try:
-                opened.add(missing(_Known(opened, LAYOUTS[table].columns)))
-                return
+                return opened.add(missing(_Known(opened, LAYOUTS[table].columns)))
             except tables.CommitFailedError:
                 time.sleep(0.05 * (attempt + 1))
         raise StoreError(f"the store at {self._folder} is being written by others", "try again later")
 
 
-def _files_of(messages: Coded) -> Iterator[pl.DataFrame]:
+def _files_of(messages: Coded) -> Iterator[tables.Rows]:
     """``messages``, which are in the order of the store, as it keeps them, cut so that several can be written at
     once; each is made when it is asked for.
     """
@@ -319,7 +341,7 @@ def _files_of(messages: Coded) -> Iterator[pl.DataFrame]:
     for number in np.flatnonzero(np.bincount(month)):
         rows = np.flatnonzero(month == number)
         for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_PIECE))):
-            yield messages.only(piece).stored()
+            yield messages.only(piece).stored(tables.ROWS_PER_GROUP)
 
 
 def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:

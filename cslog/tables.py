@@ -6,17 +6,19 @@ decides what a report costs: see ``Layout``.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -26,11 +28,16 @@ from deltalake.transaction import AddAction, RemoveAction
 from cslog.errors import StoreError
 from cslog.schema import Schema
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    Rows: TypeAlias = pl.DataFrame | pa.Table
+
 __all__ = ["CommitFailedError", "DeltaError", "Layout", "Part", "Table", "create", "exists"]
 
 _APPLICATION = "cslog"
 _KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
-_ROWS_PER_GROUP = 131_072
+ROWS_PER_GROUP = 131_072
 _WRITERS = os.cpu_count() or 1
 
 
@@ -40,13 +47,15 @@ class Layout:
 
     ``loose`` columns are not compressed, because every report reads them: unpacking costs more than reading.
     ``plain`` columns are not worth a dictionary. ``bounds``: integer columns whose least and greatest value are
-    noted per file, so that files can be left unopened.
+    noted per file, so that files can be left unopened. ``stepping`` columns of integers differ little from row to
+    row and are kept as the differences.
     """
 
     columns: Schema
     partition: str | None = None
     loose: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    stepping: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
 
 
@@ -146,13 +155,13 @@ class Table:
         )
         return frame.select(list(here))
 
-    def add(self, frames: Mapping[str, Iterable[pl.DataFrame]]) -> None:
+    def add(self, frames: Mapping[str, Iterable[Rows]]) -> list[str]:
         """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name; without
-        rows there is no commit.
+        rows there is no commit. An Arrow table is of one partition. Returns the names of the files.
 
         Raises CommitFailedError when another writer was faster; nothing is left behind then.
         """
-        self._commit(((prefix, frame) for prefix, found in frames.items() for frame in found), [])
+        return self._commit(((prefix, frame) for prefix, found in frames.items() for frame in found), [])
 
     def replace(self, parts: Sequence[Part], frames: Iterable[pl.DataFrame]) -> None:
         """Put the rows of ``frames`` in the place of ``parts``, in one commit; the old files stay readable by version."""
@@ -171,13 +180,13 @@ class Table:
             fields = DeltaSchema.from_arrow(pa.schema([wanted.field(name) for name in missing])).fields
             self._delta.alter.add_columns(fields)
 
-    def _commit(self, frames: Iterable[tuple[str, pl.DataFrame]], removed: list[RemoveAction]) -> None:
+    def _commit(self, frames: Iterable[tuple[str, Rows]], removed: list[RemoveAction]) -> list[str]:
         added: list[AddAction] = []
+        writing: deque[Future[list[AddAction]]] = deque()
         # The transaction number is an optimistic lock: of two writers that saw the same one, one fails.
         turn = (self._delta.transaction_version(_APPLICATION) or 0) + 1
         try:
             with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-                writing: deque[Future[list[AddAction]]] = deque()
                 for prefix, frame in frames:
                     writing.append(pool.submit(self._written, frame, prefix, data_change=not removed))
                     if len(writing) > _WRITERS:  # no more frames in memory than are being written
@@ -185,10 +194,11 @@ class Table:
                 while writing:
                     added += writing.popleft().result()
         except BaseException:
-            self._forget(added)
+            written = [future.result() for future in writing if future.exception() is None]
+            self._forget(list(itertools.chain(added, *written)))
             raise
         if not added and not removed:
-            return
+            return []
         try:
             self._delta.create_write_transaction(
                 [*removed, *added],
@@ -203,24 +213,16 @@ class Table:
             # After any other failure the commit may stand, and its files must too.
             self._forget(added)
             raise
+        return [action.path for action in added]
 
     def _forget(self, added: list[AddAction]) -> None:
         for action in added:
             (self.path / action.path).unlink(missing_ok=True)
 
-    def _written(self, frame: pl.DataFrame, prefix: str, *, data_change: bool) -> list[AddAction]:
+    def _written(self, frame: Rows, prefix: str, *, data_change: bool) -> list[AddAction]:
         """Write one file per partition value; rows keep their order."""
-        partition = self.layout.partition
-        pieces: list[tuple[str | None, pl.DataFrame]] = [(None, frame)]
-        if partition:
-            values = frame[partition].unique().sort().to_list()
-            pieces = [
-                (v, frame if len(values) == 1 else frame.filter(pl.col(partition) == v)) for v in values
-            ]
-        actions = []
-        for value, piece in pieces:
-            if piece.is_empty():
-                continue
+        partition, actions = self.layout.partition, []
+        for value, piece in self._partitions(frame):
             folder = f"{partition}={value}/" if partition else ""
             name = f"{folder}{prefix}-{uuid.uuid4().hex}.parquet"
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
@@ -237,8 +239,27 @@ class Table:
             )
         return actions
 
+    def _partitions(self, frame: Rows) -> Iterator[tuple[str | None, pa.Table]]:
+        """The rows of each value of the partition, without that column; none of an empty one."""
+        import pyarrow as pa
 
-def _statistics(frame: pl.DataFrame, layout: Layout) -> dict[str, Any]:
+        partition = self.layout.partition
+        names = [name for name in self.layout.columns if name != partition]
+        if isinstance(frame, pa.Table):
+            value = frame[partition][0].as_py() if partition and frame.num_rows else None
+            found = [(value, frame.select(names))]
+        else:
+            by_value = frame.partition_by(partition, as_dict=True) if partition else {(None,): frame}
+            newest = pl.CompatLevel.newest()  # strings where they are, uncopied
+            found = [
+                (value, piece.select(names).to_arrow(compat_level=newest))
+                for (value,), piece in sorted(by_value.items(), key=itemgetter(0))
+            ]
+        yield from ((value, table) for value, table in found if table.num_rows)
+
+
+def _statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:
+    frame = pl.DataFrame(table.select(layout.bounds))
     least = {name: frame[name].min() for name in layout.bounds}
     greatest = {name: frame[name].max() for name in layout.bounds}
     return {
@@ -249,23 +270,21 @@ def _statistics(frame: pl.DataFrame, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _write_parquet(path: Path, frame: pl.DataFrame, layout: Layout) -> int:
-    """Write ``frame`` and return the size in bytes; on the disk before it is named in a commit."""
+def _write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
+    """Write ``table`` and return the size in bytes; on the disk before it is named in a commit."""
     import pyarrow.parquet as pq
 
-    names = [name for name in layout.columns if name != layout.partition]
-    table = frame.select(names).to_arrow(
-        compat_level=pl.CompatLevel.newest()
-    )  # strings where they are, uncopied
+    names = table.column_names
     loose = set(layout.loose)
     with path.open("wb") as file:
         pq.write_table(
             table,
             file,
-            row_group_size=_ROWS_PER_GROUP,
+            row_group_size=ROWS_PER_GROUP,
             compression={name: "none" if name in loose else "zstd" for name in names},
             compression_level={name: 1 for name in names if name not in loose},
-            use_dictionary=[name for name in names if name not in layout.plain],
+            use_dictionary=[name for name in names if name not in (*layout.plain, *layout.stepping)],
+            column_encoding=dict.fromkeys(layout.stepping, "DELTA_BINARY_PACKED") or None,
             write_statistics=list(layout.bounds) or False,
             store_schema=False,
         )

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import naive
+import polars as pl
 import pytest
 import worlds
 from naive import Block, Export, Line, OrderRow
@@ -17,14 +18,14 @@ from worlds import BEGIN, SHOP
 from cslog import clock, schema
 from cslog import ingest as ingest_module
 from cslog.config import Config, Shop
-from cslog.errors import UsageError
+from cslog.errors import StoreError, UsageError
 from cslog.ingest import FileReport, ingest
 from cslog.inputs import files_below
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options
 from cslog.readers.head import Head
 from cslog.readers.qn_txt import QnTxt
-from cslog.store import Store
+from cslog.store import Store, Writer
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
 SECRET = "手机13800000000"
@@ -421,6 +422,66 @@ def test_lines_without_a_place_are_kept_as_rejects(store, inbox):
 def test_replaced_characters_are_counted(store, inbox):
     (report,) = take(store, write(inbox / "a.txt", HELLO.replace("在吗".encode("gbk"), b"\xd4\xda\xff")))
     assert (report.status, report.encoding, report.replaced_characters) == ("ingested", "gb18030", 1)
+
+
+class Both(Careless):
+    """A format with messages and orders in one file; ``nameless`` ("messages", "orders") do not tell their shop."""
+
+    def __init__(self, nameless: str | None = None) -> None:
+        self.nameless = nameless
+
+    def read(self, head, options):
+        found = QnTxt().read(Head(head.path, HELLO), options)
+        messages = found.messages
+        if self.nameless == "messages":
+            messages = messages.with_columns(sender=pl.col("buyer"))
+        order = dict.fromkeys(schema.RAW_ORDERS) | {
+            "line": 2, "order_id": "9000000000000001", "buyer": "buyer_a", "created_at": BEGIN, "state": 0, "amount_cents": 1,
+            "shop": None if self.nameless == "orders" else SHOP,
+        }  # fmt: skip
+        rejects = pl.DataFrame([{"line": 1, "reason": "odd", "text": SECRET}], schema=schema.REJECTS)
+        return Batch(
+            messages=messages, orders=pl.DataFrame([order], schema=schema.RAW_ORDERS), rejects=rejects
+        )
+
+
+@pytest.mark.parametrize("nameless", ["messages", "orders"])
+def test_a_file_is_taken_as_a_whole_or_not_at_all(store, inbox, nameless):
+    both = write(inbox / "both.txt", b"messages and orders")
+    take(store, write(inbox / "a.txt", OTHER))
+    before = texts(store)
+    (failed,) = take(store, both, reader=Both(nameless))
+    assert "shop" in failed.error
+    counts = {name: value for name, value in vars(failed).items() if isinstance(value, int)}
+    assert set(counts.values()) == {0}, "nothing of it counts, not as a duplicate either"
+    assert texts(store) == before
+    assert store.snapshot().order_versions().collect().height == 0
+    assert store.snapshot().store_version == 1
+    (taken,) = take(store, both, reader=Both())
+    assert (taken.status, taken.messages_new, taken.orders_new, taken.rejects) == ("ingested", 2, 1, 1)
+    assert len(texts(store)) == len(before) + 2
+
+
+@pytest.mark.parametrize("append", ["append_messages", "append_orders", "append_rejects"])
+def test_an_ingest_that_breaks_off_is_seen_when_it_is_repeated(store, inbox, monkeypatch, append):
+    """Whatever of it was appended before: nothing is to be seen of it then, nothing is missing or double later."""
+    both = write(inbox / "both.txt", b"messages and orders")
+    with monkeypatch.context() as patch:
+
+        def full(writer, batch):
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(Writer, append, full)
+        with pytest.raises(StoreError, match="No space left"):
+            take(store, both, reader=Both())
+    assert store.snapshot().store_version == 0
+    assert texts(store) == []
+    (again,) = take(store, both, reader=Both())
+    assert (again.status, again.messages_read, again.orders_read) == ("ingested", 2, 1)
+    snapshot = store.snapshot()
+    assert len(texts(store)) == 2
+    assert snapshot.order_versions().collect().height == 1
+    assert snapshot.rejects().height == 1
 
 
 # ---- dry run, configuration -----------------------------------------------------------------------

@@ -15,13 +15,13 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cslog import clock, copies, schema
+from cslog import clock, copies, keys, schema, tables
 from cslog import store as store_module
 from cslog.coded import Coded
 from cslog.errors import StoreError, UsageError
 from cslog.order_versions import fold_orders
 from cslog.schema import Kind, MessageClass, OrderState
-from cslog.snapshot import LEDGER
+from cslog.snapshot import LAYOUTS, LEDGER
 from cslog.store import Store, Writer, ledger_row
 
 NOON = clock.parse_instant("2024-11-11T12:00:00", "")
@@ -576,3 +576,21 @@ def test_rejects_are_a_union_as_well(store):
             writer.append_rejects(frame(*batch, columns=schema.STORED_REJECTS))
             writer.commit(ledger())
     assert store.snapshot().rejects().height == 3
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from([None, "小美", "小红", "a" * 20])] * 3), min_size=1, max_size=12),
+    st.integers(1, 5),
+)
+def test_names_are_written_by_number_and_read_as_they_were(named, rows_per_group):
+    """In groups of their own dictionaries, some of which hold no name at all."""
+    rows = [
+        message(number, agent=agent, exporter=exporter, transfer_to=to)
+        for number, (agent, exporter, to) in enumerate(named)
+    ]
+    batch = coded(*rows)
+    with tempfile.TemporaryDirectory() as folder:
+        tables.create(Path(folder) / "t", LAYOUTS["messages"])
+        tables.Table(Path(folder) / "t", LAYOUTS["messages"]).add({"part": [batch.stored(rows_per_group)]})
+        back = tables.Table(Path(folder) / "t", LAYOUTS["messages"]).scan().collect()
+    assert back.equals(keys.with_account_keys(batch.frame()).select(back.columns))

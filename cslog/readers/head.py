@@ -84,7 +84,9 @@ class Head:
     @cached_property
     def lines(self) -> list[str]:
         """Lines of ``text`` without their ends."""
-        return [line.rstrip("\r") for line in self.text.split("\n")]
+        text = self.text.replace("\r\n", "\n")
+        lines = text.split("\n")
+        return [line.rstrip("\r") for line in lines] if "\r" in text else lines
 
     def overlong_line(self) -> int | None:
         """The number of the first line of a text beyond limits.LINE_BYTES; None when there is none.

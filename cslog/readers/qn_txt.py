@@ -79,13 +79,14 @@ class QnTxt:
         senders = columns.viewed(found.sender, content)
         if login is None and (options.shop is not None or senders.str.contains(":", literal=True).any()):
             shop = text.cast_of(senders, options, head.path).shop
+        nobody = pl.repeat(None, len(senders), dtype=pl.String, eager=True)
         messages = {
             "line": found.line,
             "block": found.block,
             "buyer": columns.viewed(found.buyer, content),
             "sender": senders,
-            "side": pl.repeat(None, len(senders), dtype=pl.String, eager=True),
-            "agent": pl.repeat(None, len(senders), dtype=pl.String, eager=True),
+            "side": nobody,
+            "agent": nobody,
             "sent_at": found.sent_at,
             "text": columns.viewed(found.text, content),
             "auto": pl.Series(found.auto).cast(pl.Boolean),

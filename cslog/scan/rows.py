@@ -53,6 +53,30 @@ def distinct(keys):  # type: ignore[no-untyped-def]
     return codes, first[:count].copy()
 
 
+@njit([(_I32, _I64, types.Array(types.int32, 1, "C"))], cache=True, nogil=True)
+def renumbered(codes, rows, places):  # type: ignore[no-untyped-def]
+    """The codes of ``rows`` as 0, 1, 2… in order of appearance, -1 for the code 0, and the codes numbered (int32).
+
+    ``places`` has room for every code; it is all -1, and so it is left.
+    """
+    numbers = np.empty(rows.size, np.int32)
+    found = np.empty(min(rows.size, places.size), np.int32)
+    count = 0
+    for at in range(rows.size):
+        code = codes[rows[at]]
+        if code == 0:
+            numbers[at] = -1
+            continue
+        if places[code] < 0:
+            places[code] = count
+            found[count] = code
+            count += 1
+        numbers[at] = places[code]
+    for at in range(count):
+        places[found[at]] = -1
+    return numbers, found[:count].copy()
+
+
 NONE, SEVERAL = -1, -2
 
 
@@ -93,6 +117,31 @@ def equal_before(one, two, three):  # type: ignore[no-untyped-def]
             slot = (slot + 1) & (triples.size - 1)
         triples[slot] = row
     return ranks, occurrences
+
+
+def ordered(keys: np.ndarray) -> np.ndarray:
+    """The rows in the order of ``keys`` (int64), those of a key in the order in which they stand; for keys that many
+    rows have.
+    """
+    codes, first = distinct(keys)
+    ranks = np.empty(len(first), np.int32)
+    ranks[np.argsort(keys[first])] = np.arange(len(first), dtype=np.int32)
+    return _by_rank(codes, ranks)
+
+
+@njit([(_I32, _I32)], cache=True, nogil=True)
+def _by_rank(codes, ranks):  # type: ignore[no-untyped-def]
+    begins = np.zeros(ranks.size + 1, np.int64)
+    for code in codes:
+        begins[ranks[code] + 1] += 1
+    for rank in range(ranks.size):
+        begins[rank + 1] += begins[rank]
+    order = np.empty(codes.size, np.int64)
+    for row in range(codes.size):
+        rank = ranks[codes[row]]
+        order[begins[rank]] = row
+        begins[rank] += 1
+    return order
 
 
 @njit
@@ -170,8 +219,8 @@ def repeats(order, keys):  # type: ignore[no-untyped-def]
 
 @njit([(_FOUR, _FOUR)], cache=True, nogil=True)
 def among(rows, known):  # type: ignore[no-untyped-def]
-    """Whether each of ``rows`` stands among ``known``; both are sorted by their first two columns."""
-    found = np.zeros(rows[0].size, np.bool_)
+    """Where each of ``rows`` stands among ``known``, -1 for nowhere; both are sorted by their first two columns."""
+    found = np.full(rows[0].size, -1, np.int64)
     size = known[0].size
     begin, end = 0, 0
     for row in range(found.size):
@@ -187,6 +236,6 @@ def among(rows, known):  # type: ignore[no-untyped-def]
                 end += 1
         for at in range(begin, end):
             if known[2][at] == rows[2][row] and known[3][at] == rows[3][row]:
-                found[row] = True
+                found[row] = at
                 break
     return found

@@ -133,8 +133,26 @@ def test_rows_are_arranged_as_python_sorts_them(keys):
     ]
 
 
+@given(st.lists(st.integers(-3, 3), max_size=60))
+def test_rows_are_ordered_as_python_sorts_them(keys):
+    found = rows.ordered(np.array(keys, np.int64))
+    assert found.tolist() == sorted(range(len(keys)), key=lambda row: keys[row])  # stable too
+
+
 @given(ROWS, ROWS)
 def test_rows_are_found_among_others(mine, theirs):
     mine, theirs = sorted(mine), sorted(theirs, key=lambda row: row[:2])
-    found = rows.among(columns_of(mine, 4), columns_of(theirs, 4))
-    assert found.tolist() == [row in theirs for row in mine]
+    found = rows.among(columns_of(mine, 4), columns_of(theirs, 4)).tolist()
+    assert [theirs[at] if at >= 0 else None for at in found] == [
+        row if row in theirs else None for row in mine
+    ]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.data())
+def test_names_of_some_rows_are_numbered_anew(codes, data):
+    chosen = data.draw(st.lists(st.integers(0, len(codes) - 1), max_size=30))
+    places = np.full(7, -1, np.int32)
+    for _ in range(2):  # the second time with what the first has left
+        numbers, used = rows.renumbered(np.array(codes, np.int32), np.array(chosen, np.int64), places)
+        assert sorted(used.tolist()) == sorted({codes[row] for row in chosen} - {0})
+        assert [used[n] if n >= 0 else 0 for n in numbers] == [codes[row] for row in chosen]
