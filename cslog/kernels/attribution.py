@@ -40,17 +40,21 @@ def eligible_messages(  # type: ignore[no-untyped-def]
     found_at = np.empty(size, np.int64)
     found_agent = np.empty(size, np.int32)
     offsets = np.zeros(starts.size, np.int64)
+    eligible = np.empty(256, np.bool_)  # of the rows of one buyer
     count, following = 0, 0
     for buyer in wanted:
         offsets[following : buyer + 1] = count
         following = buyer + 1
         first = starts[buyer]
-        eligible = np.zeros(starts[buyer + 1] - first, np.int8)
+        rows = starts[buyer + 1] - first
+        if rows > eligible.size:
+            eligible = np.empty(2 * rows, np.bool_)
+        eligible[:rows] = False
         for event in range(thread_events[buyer_threads[buyer]], thread_events[buyer_threads[buyer + 1]]):
             if event_type[event] == 1 and received[event_peer_day[event]] == 1:
-                eligible[event_row[event] - first] = 1
-        for i in range(eligible.size):
-            if eligible[i] == 1:
+                eligible[event_row[event] - first] = True
+        for i in range(rows):
+            if eligible[i]:
                 found_at[count] = at[first + i]
                 found_agent[count] = owner[first + i]
                 count += 1
