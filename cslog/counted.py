@@ -37,7 +37,9 @@ class Cells:
     def of(cls, keys: RowKeys, shop: np.ndarray, agent: np.ndarray, day: np.ndarray) -> Cells:
         """Cells of peer-days."""
         days = keys.split.period.days
-        number = (shop * (len(keys.names.accounts) + 1) + agent + 1) * len(days) + day - days[0]
+        # In 64 bits: many shops, accounts and days are more than 32 hold.
+        number = (shop.astype(np.int64) * (len(keys.names.accounts) + 1) + agent + 1) * len(days)
+        number += day - days[0]
         places, distinct = sums.small_codes(np.where((day >= days[0]) & (day <= days[-1]), number, -1))
         rest, offset = np.divmod(distinct, len(days))
         shops, agents = np.divmod(rest, len(keys.names.accounts) + 1)
