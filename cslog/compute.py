@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cslog import clock, keys, partials
+from cslog import contacts, keys, partials
 from cslog import facts as facts_module
 from cslog.clock import DAY_SECONDS
 from cslog.facts import NUMBERS, Facts, Orders
-from cslog.facts.arrays import array, roles_of, runs_of
+from cslog.facts.arrays import array
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.rules import message_columns
 from cslog.order_versions import fold_orders
@@ -212,30 +212,14 @@ class _Loader:
         return facts_module.with_later_messages(facts, waiting, later.collect())
 
     def _met_again(self, waiting: pl.DataFrame) -> np.ndarray:
-        """Which of the ``waiting`` turns (Facts.unfollowed_turns) are of an agent who wrote to the buyer later.
-
-        Three columns of the later months, one month at a time: nothing else of them is looked at for the rest.
-        """
-        from cslog.kernels import returns
-
-        circumstances = self._task.circumstances
-        agent_keys = keys.account_keys(circumstances.names.accounts)
-        agent = waiting["agent"].to_numpy()
+        """Which of the ``waiting`` turns (Facts.unfollowed_turns) may be of an agent who wrote to the buyer later."""
+        agent_keys = keys.account_keys(self._task.circumstances.names.accounts)
+        agent, buyer_key = waiting["agent"].to_numpy(), array(waiting, "buyer_key", np.int64)
+        agent_key = np.where(agent >= 0, agent_keys[agent], keys.NOBODY)
         met = np.zeros(agent.size, bool)
-        for month in clock.months_between(self._high + 1, self._last):
-            first, last = clock.month_seconds(month)
-            span = max(first, self._high + 1), min(last, self._last)
-            later = self._between(*span).select("buyer_key", "agent_key", "message_class").collect()
-            buyer_key = array(later, "buyer_key", np.int64)
-            met |= returns.met_again(
-                array(waiting, "buyer_key", np.int64),
-                np.where(agent >= 0, agent_keys[agent], keys.NOBODY),
-                runs_of(buyer_key),
-                buyer_key,
-                array(later, "agent_key", np.int64),
-                array(later, "message_class", np.int8),
-                roles_of(circumstances.profile),
-            )
+        span = (self._task.low_key, self._task.high_key)
+        for digest in self._snapshot.contacts(self._high + 1, self._last, span):
+            met |= contacts.may_hold(digest, buyer_key, agent_key)
         return met
 
     def _between(self, low: int, high: int, buyer_keys: pl.Series | None = None) -> pl.LazyFrame:

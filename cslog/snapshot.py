@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from cslog import clock, copies, keys, schema
+from cslog import clock, contacts, copies, keys, schema
 from cslog.coded import Coded
 from cslog.tables import Layout, Part, Table
 
@@ -75,6 +76,7 @@ LAYOUTS: dict[str, Layout] = {
         plain=("sent_at", "message_key", "text"),
         stepping=("source_line",),
         bounds=("buyer_key", "sent_at"),
+        notes={contacts.NOTE: contacts.note_of},
     ),
     "orders": Layout(schema.ORDERS, partition="month", bounds=("created_at",)),
     "rejects": Layout(schema.STORED_REJECTS),
@@ -128,6 +130,19 @@ class Snapshot:
         folded = copies.fold(pl.concat([copied, further.lazy()])).collect()
         folded = keys.with_account_keys(folded.select(list(schema.MESSAGES)).sort(schema.MESSAGE_ORDER))
         return pl.concat([whole.select(wanted), folded.lazy().select(wanted)])
+
+    def contacts(self, first_at: int, last_at: int, buyer_keys: tuple[int, int]) -> Iterator[np.ndarray]:
+        """Digests (cslog.contacts) of files that, together, know every message of staff between the two seconds to
+        the buyers whose key lies in the closed range.
+        """
+        limits = {"sent_at": (first_at, last_at), "buyer_key": buyer_keys}
+        for part in self._meeting(limits, clock.months_between(first_at, last_at)):
+            note = part.note(contacts.NOTE)
+            if note is not None:
+                yield contacts.noted(note)
+            else:
+                frame = self._limited([part], limits, list(contacts.COLUMNS)).collect()
+                yield contacts.digest_of({name: frame[name].to_numpy() for name in contacts.COLUMNS})
 
     def count(self, first_at: int, last_at: int) -> int:
         """At most how many messages were sent between the two seconds, by what is noted of the files."""

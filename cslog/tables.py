@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,7 +48,7 @@ class Layout:
     ``loose`` columns are not compressed, because every report reads them: unpacking costs more than reading.
     ``plain`` columns are not worth a dictionary. ``bounds``: integer columns whose least and greatest value are
     noted per file, so that files can be left unopened. ``stepping`` columns of integers differ little from row to
-    row and are kept as the differences.
+    row and are kept as the differences. ``notes``: texts in a file about its rows, by name.
     """
 
     columns: Schema
@@ -57,6 +57,7 @@ class Layout:
     plain: tuple[str, ...] = ()
     stepping: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
+    notes: Mapping[str, Callable[[pa.Table], str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class Part:
     rows: int
     partition: str | None
     bounds: dict[str, tuple[int, int]] = field(hash=False)
+
+    def note(self, name: str) -> str | None:
+        """One of ``Layout.notes``; files of an older cslog have none."""
+        return pl.read_parquet_metadata(self.path).get(name)
 
     def meets(self, column: str, low: int, high: int) -> bool:
         """Whether a value between ``low`` and ``high`` may occur."""
@@ -276,6 +281,7 @@ def _write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
 
     names = table.column_names
     loose = set(layout.loose)
+    table = table.replace_schema_metadata({name: note(table) for name, note in layout.notes.items()})
     with path.open("wb") as file:
         pq.write_table(
             table,

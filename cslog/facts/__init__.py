@@ -164,7 +164,11 @@ def with_later_messages(facts: Facts, waiting: pl.DataFrame, messages: pl.DataFr
     nothing = facts.credited.orders.between(1, 0)
     rows = _rows(messages, nothing, circumstances)
     walked = walk(rows, circumstances, every_event=False)
-    buyer = np.searchsorted(rows.gathered.buyer_key, waiting["buyer_key"].to_numpy())
+    there = rows.gathered.buyer_key
+    waiting = waiting.filter(
+        pl.col("buyer_key").is_in(pl.Series(there).implode())
+    )  # others wrote nothing more
+    buyer = np.searchsorted(there, waiting["buyer_key"].to_numpy())
     from cslog.kernels import returns
 
     following = returns.staff_after(

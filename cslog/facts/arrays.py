@@ -41,7 +41,7 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
     first = np.ones(ordering.buyer_key.size, bool)
     first[1:] = ordering.buyer_key[1:] != ordering.buyer_key[:-1]
     found = gather.gather_buyers(  # type: ignore[call-arg]  # the stars hold as many as are missing
-        runs_of(buyer_key),
+        _runs(buyer_key),
         buyer_key,
         array(messages, "sent_at", np.int64),
         array(messages, "rank", np.int32),
@@ -52,7 +52,7 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
         *(array(messages, f"{name}_key", np.int64) for name in ("transfer_to", "shop")),
         *names.account_slots,
         *names.shop_slots,
-        roles_of(profile),
+        _roles(profile),
         names.main_of_shop,
         ordering.buyer_key[first],
         ordering.shop[first],
@@ -60,7 +60,7 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
     return Rows(messages, gather.Gathered(*found))
 
 
-def roles_of(profile: Profile) -> np.ndarray:
+def _roles(profile: Profile) -> np.ndarray:
     """What a row is by its message class, as in kernels.gather: 0 buyer, 1 valid staff, 2 marker, 3 automatic, -1 none;
     int8.
     """
@@ -72,7 +72,7 @@ def roles_of(profile: Profile) -> np.ndarray:
     return roles
 
 
-def runs_of(buyer_key: np.ndarray) -> np.ndarray:
+def _runs(buyer_key: np.ndarray) -> np.ndarray:
     """Offsets of the maximal runs of ascending keys."""
     descents = np.flatnonzero(buyer_key[1:] < buyer_key[:-1]) + 1
     return np.concatenate([[0], descents, [buyer_key.size]]).astype(np.int64)

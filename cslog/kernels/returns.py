@@ -26,28 +26,3 @@ def staff_after(  # type: ignore[no-untyped-def]
                         found[i] = event_at[event]
                     break
     return found
-
-
-@njit([(I64, I64, I64, I64, I64, I8, I8)], cache=True, nogil=True)
-def met_again(  # type: ignore[no-untyped-def]
-    buyer_key, agent_key, runs, later_buyer_key, later_agent_key, later_class, roles
-):
-    """Which of the pairs of a buyer and an agent, by ascending buyer key, have a later valid message of the agent.
-
-    The later rows hold ``runs`` by buyer key; ``roles`` says per message class what a row is (facts.arrays).
-    """
-    met = np.zeros(buyer_key.size, np.bool_)
-    for run in range(runs.size - 1):
-        first = 0
-        for row in range(runs[run], runs[run + 1]):
-            if roles[later_class[row]] != 1:
-                continue
-            key = later_buyer_key[row]
-            while first < buyer_key.size and buyer_key[first] < key:
-                first += 1
-            pair = first
-            while pair < buyer_key.size and buyer_key[pair] == key:
-                if agent_key[pair] == later_agent_key[row]:
-                    met[pair] = True
-                pair += 1
-    return met
