@@ -38,7 +38,7 @@ JUMPS: dict[str, Callable[[], float]] = {
     "thirty days on": lambda: 30 * DAY,
     "a year back": lambda: -365 * DAY,
     "1970": lambda: 2 * DAY - time.time(),
-    "2099": lambda: 4_086_000_000 - time.time(),
+    "2099": lambda: 4_086_043_200 - time.time(),
 }
 
 
