@@ -18,6 +18,7 @@ from cslog.config import Config, Run, RunReport
 from cslog.errors import UsageError
 from cslog.store import Store
 from tests.stress import clocks, disturbed
+from tests.stress.forms import LONG, at_length
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -27,11 +28,28 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks")
 OLD = time.time() - 40 * clocks.DAY
 
 
-def test_a_life_under_a_clock_that_is_set_back_and_forth(tmp_path):
+def test_a_life_under_a_clock_that_is_set_back_and_forth(tmp_path, counted):
+    calm, count, lives = Store(tmp_path / "calm"), Counter(), int(at_length(1, 20))
+    disturbed.undisturbed(calm.folder)
+    for number in range(lives):
+        clocks.life(tmp_path / f"store{number}", calm, random.Random(number), count)
+    assert count.total() >= lives * len(disturbed.STEPS) // 2
+    counted(f"{lives} stores lived under {count.total()} jumps of the clock")
+
+
+LIBRARY = next(
+    (str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),
+    os.environ.get("CSLOG_FAKETIME", ""),
+)
+
+
+@pytest.mark.skipif(not (LONG and LIBRARY), reason="HYPOTHESIS_PROFILE=explore, and libfaketime")
+def test_the_same_with_the_clock_of_the_libraries(tmp_path, counted):
     calm, count = Store(tmp_path / "calm"), Counter()
     disturbed.undisturbed(calm.folder)
-    clocks.life(tmp_path / "store", calm, random.Random(3), count)
-    assert count.total() >= len(disturbed.STEPS)
+    for number in range(5):
+        clocks.life(tmp_path / f"store{number}", calm, random.Random(number), count, LIBRARY)
+    counted(f"5 stores lived under {count.total()} jumps of the clock of all libraries")
 
 
 def test_the_history_is_in_the_order_of_the_commits(tmp_path, monkeypatch):
