@@ -129,9 +129,10 @@ def plan_of(
     no inbox, or when a setting cannot be meant.
     """
     settings = config.run
-    if today is None and (today := clock.today()) < _CLOCKS_FROM:
+    day = clock.today() if today is None else today
+    if today is None and day < _CLOCKS_FROM:
         raise UsageError(
-            f"the clock of this computer says {clock.date_of(today)}",
+            f"the clock of this computer says {clock.date_of(day)}",
             "set it: the periods of reports go by it (nothing was done, the next run takes the files)",
         )
 
@@ -156,7 +157,7 @@ def plan_of(
         log=path(log, settings.log, folder / LOG_NAME),
         wait_s=settings.wait_s if wait_s is None else wait_s,
         settle_s=settings.settle_s,
-        today=today,
+        today=day,
         keep_text=keep_text,
         reports=tuple(reports or settings.reports),
         base=Path.cwd() if reports else Path(config.folder).resolve(),

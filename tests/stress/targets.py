@@ -315,7 +315,7 @@ def _pattern(data: bytes) -> None:
         raise Finding("took long")
     # Python's engine may take for ever; and at \\b a few signs are letters for one of them only.
     simple = written.isascii() and text.isascii() and sum(map(written.count, "*+{?")) < 3 and len(text) < 20
-    if simple and "$" not in written and "\\Z" not in written:
+    if simple and "$" not in written and "\\Z" not in written and (text or "\\B" not in written):
         match = own.search(text)
         if found != (match[0] if match else None):
             raise Finding(f"found {found!r} where Python finds {match!r}")
