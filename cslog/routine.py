@@ -7,6 +7,7 @@ ones when they are whole, and the next run does the rest.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import time
@@ -29,6 +30,8 @@ BUSY = 75
 
 LOG_NAME = "cslog-run.log"
 _LOCK_NAME = ".cslog-run.lock"
+_CLOCKS_FROM = clock.day_number(datetime.date(2010, 1, 1))
+"""A computer that lost its clock believes itself to be in 1970 or in the year it was built."""
 
 Status = Literal["done", "failed", "busy", "crashed"]
 
@@ -126,6 +129,12 @@ def plan_of(
     no inbox, or when a setting cannot be meant.
     """
     settings = config.run
+    day = clock.today() if today is None else today
+    if today is None and day < _CLOCKS_FROM:
+        raise UsageError(
+            f"the clock of this computer says {clock.date_of(day)}",
+            "set it: the periods of reports go by it (nothing was done, the next run takes the files)",
+        )
 
     def path(given: str | None, configured: str | None, default: Path | None) -> Path:
         if given is not None:
@@ -148,7 +157,7 @@ def plan_of(
         log=path(log, settings.log, folder / LOG_NAME),
         wait_s=settings.wait_s if wait_s is None else wait_s,
         settle_s=settings.settle_s,
-        today=clock.today() if today is None else today,
+        today=day,
         keep_text=keep_text,
         reports=tuple(reports or settings.reports),
         base=Path.cwd() if reports else Path(config.folder).resolve(),

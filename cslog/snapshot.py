@@ -275,8 +275,11 @@ class Snapshot:
         return self._scan("rejects").sort("source_file", "line", "reason").collect()
 
     def ledger(self) -> pl.DataFrame:
-        """One row per ingested file, freeze and compaction, oldest first."""
-        ledger = self._scan("ledger").filter(pl.col("action") != "contents").sort("at", "path").collect()
+        """One row per ingested file, freeze and compaction, in the order of their commits."""
+        ledger = self._scan("ledger").filter(pl.col("action") != "contents").collect()
+        # Versions only ever grow; the clock, which may be set back, decides only between commits that added nothing.
+        versions = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]
+        ledger = ledger.sort(*versions, "at", "path", nulls_last=False)
         later = {name: dtype for name, dtype in LEDGER.items() if name not in ledger.columns}
         return ledger.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in later.items())
 
@@ -321,8 +324,10 @@ class Snapshot:
     def files_since(self, older: Snapshot) -> dict[str, str]:
         """Paths of the files ingested after ``older``, with the UTC instant of the last ingest of each."""
         key = ["at", "path", "fingerprint"]
-        later = self.ledger().join(older.ledger(), on=key, how="anti", nulls_equal=True)
-        ingested = later.filter(pl.col("action") == "ingest").sort("at")
+        later = self.ledger().join(
+            older.ledger(), on=key, how="anti", nulls_equal=True, maintain_order="left"
+        )
+        ingested = later.filter(pl.col("action") == "ingest")
         return dict(zip(ingested["path"], ingested["at"], strict=True))
 
     def _scan(self, table: str) -> pl.LazyFrame:

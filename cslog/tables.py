@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -37,6 +37,9 @@ __all__ = ["CommitFailedError", "DeltaError", "Layout", "Part", "Table", "create
 
 _APPLICATION = "cslog"
 _KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
+# Nothing is ever deleted by its age: a clock that is wrong by a century (or was, when a file was written) makes
+# everything old enough, and the history of a store would be gone.
+_KEEP_HISTORY = PostCommitHookProperties(cleanup_expired_logs=False)
 ROWS_PER_GROUP = 131_072
 _WRITERS = os.cpu_count() or 1
 
@@ -98,7 +101,11 @@ def create(path: Path, layout: Layout) -> None:
         schema=_arrow_schema(layout.columns),
         mode="ignore",
         partition_by=[layout.partition] if layout.partition else [],
-        configuration={"delta.logRetentionDuration": _KEEP, "delta.deletedFileRetentionDuration": _KEEP},
+        configuration={
+            "delta.logRetentionDuration": _KEEP,
+            "delta.deletedFileRetentionDuration": _KEEP,
+            "delta.enableExpiredLogCleanup": "false",  # for other programs
+        },
     )
 
 
@@ -183,7 +190,7 @@ class Table:
         if missing:
             wanted = _arrow_schema(self.layout.columns)
             fields = DeltaSchema.from_arrow(pa.schema([wanted.field(name) for name in missing])).fields
-            self._delta.alter.add_columns(fields)
+            self._delta.alter.add_columns(fields, post_commithook_properties=_KEEP_HISTORY)
 
     def _commit(self, frames: Iterable[tuple[str, Rows]], removed: list[RemoveAction]) -> list[str]:
         added: list[AddAction] = []
@@ -213,6 +220,7 @@ class Table:
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(_APPLICATION, turn)], max_commit_retries=0
                 ),
+                post_commithook_properties=_KEEP_HISTORY,
             )
         except CommitFailedError:
             # After any other failure the commit may stand, and its files must too.

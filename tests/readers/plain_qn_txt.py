@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
-from cslog.readers import text
+from cslog.errors import ReadError
+from cslog.readers import decode, text
 from cslog.readers.base import Batch, Options
 from cslog.readers.head import Head
 
@@ -238,3 +240,48 @@ def _body(line: str, start: int) -> tuple[str, bool]:
         start += 1
     body = line[start:]
     return text.text_without_mark(body) if text.AUTO_REPLY in body[:6] else (body, False)
+
+
+def outcome(read: Callable[[Head, Options], Batch], head: Head, options: Options) -> object:
+    """All that a reader says of a file, to be compared."""
+    try:
+        batch = read(head, options).validated("qn-txt")
+    except ReadError as error:
+        return str(error)
+    return (
+        batch.messages.rows(named=True), batch.rejects.rows(), batch.warnings, batch.encoding,
+        batch.replaced_characters, batch.shop, batch.exporter,
+    )  # fmt: skip
+
+
+def is_surely_utf8(line: bytes) -> bool:
+    """Two Chinese characters of UTF-8 one behind the other in a line of nothing else than UTF-8."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        return False
+    chinese = ["\u3000" <= character <= "\u9fff" or "\uf000" <= character <= "\uffff" for character in text]
+    return any(first and second for first, second in itertools.pairwise(chinese))
+
+
+def decoded_plainly(data: bytes) -> tuple[str, str, int] | None:
+    """UTF-8, GB18030 and between them by Python's codecs alone; None for what has a mark of its encoding."""
+    if decode.looks_utf16(data) or data.startswith(b"\xef\xbb\xbf"):
+        return None
+    try:
+        return data.decode("utf-8"), "utf-8", 0
+    except UnicodeDecodeError:
+        pass
+    text = data.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    if broken * 20 <= sum(character > "\x7f" for character in text):
+        return text, "utf-8", broken
+    try:
+        return data.decode("gb18030"), "gb18030", 0  # U+FFFD may be written in it
+    except UnicodeDecodeError:
+        mixed = {line for line in data.split(b"\n") if is_surely_utf8(line)}
+    lines = [
+        line.decode("utf-8" if line in mixed else "gb18030", errors="replace") for line in data.split(b"\n")
+    ]
+    text = "\n".join(lines)
+    return text, "gb18030+utf-8" if mixed else "gb18030", text.count("\ufffd")

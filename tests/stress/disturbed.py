@@ -9,6 +9,10 @@ Prints what it did; exit status 1 when a check failed.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
 import multiprocessing
 import random
 import shutil
@@ -16,16 +20,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cslog import answer, freeze, frozen, ingest, kpi, profile
+import polars as pl
+
+from cslog import answer, clock, freeze, frozen, ingest, kpi, profile, routine
 from cslog.clock import Period
-from cslog.config import Config
+from cslog.config import Config, Run, RunReport
+from cslog.errors import UsageError
 from cslog.frozen import Scope
 from cslog.store import Store
 
@@ -35,7 +42,7 @@ SCOPE = Scope("2024-11", "chitu", "order_first")
 
 # Children are forked from a server that has imported everything and started no thread: real processes, fast.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.store"])
+PROCESSES.set_forkserver_preload(["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.routine"])
 
 
 def take_in(folder: str, files: tuple[str, ...]) -> None:
@@ -51,18 +58,74 @@ def close(folder: str) -> None:
     freeze.freeze(SCOPE, Store(Path(folder)), Config())
 
 
-def look(folder: str, seconds: float) -> None:
-    """Report again and again: every answer is of one version, and one that was asked again is the same."""
-    store, seen = Store(Path(folder)), {}
+def close_when_final(folder: str, tries: int) -> None:
+    """Freeze the month as soon as the others have brought enough of it."""
+    for _ in range(tries):
+        with contextlib.suppress(UsageError):
+            freeze.freeze(SCOPE, Store(Path(folder)), Config(), again=True)
+        time.sleep(0.2)
+
+
+def run(folder: str, inbox: str) -> None:
+    """`cslog run` on an inbox, with a report."""
+    config = Config(
+        run=Run(inbox=inbox, settle_s=0, reports=(RunReport("last_month", "out.json"),)), folder=folder
+    )
+    plan = routine.plan_of(config, today=clock.parse_day("2024-12-10", "today"))
+
+    def write(report: RunReport, output: Path, period: Period, missing: Sequence[str]) -> list[str]:
+        question = answer.Question(period, by=report.by)
+        kpi.report(question, Store(Path(folder)), profile.load("chitu"), Config()).frame.write_ndjson(output)
+        return []
+
+    found = routine.run(plan, Store(Path(folder)), config, write)
+    assert found.status == "done", (found.error, found.reports, found.files)
+
+
+def run_files(folder: str, names: tuple[str, ...]) -> None:
+    """The same with these files in the inbox, unless an earlier run has taken them."""
+    inbox = Path(folder).with_name(f"{Path(folder).name}-inbox")
+    inbox.mkdir(exist_ok=True)
+    for name in names:
+        file = inbox / Path(name).name
+        if not file.exists() and not list(inbox.glob(f"done/*/{file.name}")):
+            shutil.copy(SAMPLES / name, file.with_suffix(".part"))
+            file.with_suffix(".part").rename(file)
+    run(folder, str(inbox))
+
+
+def look(folder: str, seconds: float, told: str | None = None) -> None:
+    """Report again and again: every answer is of one version, and none of an older one than the answer before.
+
+    What was seen of each version is written to ``told``, to be held against the history.
+    """
+    store, seen, newest, answers = Store(Path(folder)), {}, 0, 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         version = store.snapshot().store_version
-        rows = figures(store, version)
+        assert version >= newest, "the store went back"
+        newest = version
+        rows = digest(figures(store, version))
         assert seen.setdefault(version, rows) == rows
+        answers += 1
+        latest = kpi.report(QUESTION, store, profile.load("chitu"), Config())  # whatever is the newest by now
+        assert latest.store_version >= version
+        rows = digest(latest.frame.to_dicts())
+        assert seen.setdefault(latest.store_version, rows) == rows
+        answers += 1
+    if told:
+        Path(told).write_text(json.dumps({"answers": answers, "seen": seen}), encoding="utf-8")
+
+
+def digest(rows: list[dict]) -> str:
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+QUESTION = answer.Question(NOVEMBER, by=("agent", "day"))
 
 
 def figures(store: Store, version: int | None = None) -> list[dict]:
-    question = answer.Question(NOVEMBER, by=("agent", "day"), version=version)
+    question = dataclasses.replace(QUESTION, version=version)
     return kpi.report(question, store, profile.load("chitu"), Config()).frame.to_dicts()
 
 
@@ -70,11 +133,12 @@ STEPS: tuple[tuple[Callable[..., None], tuple], ...] = (
     (take_in, (("qn-txt/小美_20241101-20241120.txt", "tb-orders/ExportOrderList202411200930.csv"),)),
     (take_in, (("qn-txt", "message-table"),)),
     (compact, ()),
+    (run_files, (("qn-txt/小美_20241115-20241206.txt", "qn-txt/小丽_20241101-20241206.txt"),)),
     (take_in, (("tb-orders", "qn-copy", "qn-txt/小美_20241115-20241206.txt"),)),
     (close, ()),
     (compact, ()),
 )
-"""What a store goes through; the second and fourth overlap with what came before."""
+"""What a store goes through; most of it overlaps with what came before."""
 
 
 @dataclass
@@ -82,9 +146,19 @@ class Count:
     """What happened."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    stores: int = 0
     too_late: int = 0
     races: int = 0
     processes: int = 0
+    answers: int = 0
+    versions: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{sum(self.kills.values())} kills survived in {self.stores} stores ({dict(self.kills)}; "
+            f"{self.too_late} came too late), {self.races} races of {self.processes} processes, {self.answers} answers "
+            f"meanwhile, {self.versions} versions made again file by file: nothing lost, every figure as undisturbed"
+        )
 
 
 def undisturbed(folder: Path) -> list[dict]:
@@ -136,30 +210,86 @@ def life(folder: Path, expected: list[dict], chance: random.Random, count: Count
     assert frozen.freezes(store)[0].parts["agent",].frame.height > 0
 
 
-def race(folder: Path, expected: list[dict], chance: random.Random, count: Count, at_once: int = 8) -> None:
-    """Overlapping ingests at once, while others report and one compacts; then once more whatever was left."""
+def race(
+    folder: Path,
+    expected: list[dict],
+    chance: random.Random,
+    count: Count,
+    at_once: int = 8,
+    compared: int | None = None,
+) -> None:
+    """Overlapping ingests at once, while others report, compact, freeze and run an inbox; then whatever was left.
+
+    Every answer that a reader got must be what a store gives into which the files were taken one after the other;
+    ``compared``: of so many versions (default: all that were seen).
+    """
     names = sorted(
         str(path.relative_to(SAMPLES)) for path in SAMPLES.glob("*/*.[ct]*") if "golden" not in path.name
     )
     take_in(str(folder), (names[0],))
+    inbox = folder.with_name(f"{folder.name}-inbox")
+    inbox.mkdir()
+    for number, name in enumerate(chance.sample(names, 3)):
+        shutil.copy(SAMPLES / name, inbox / f"{number}-{Path(name).name}")
+    told = [folder.with_name(f"{folder.name}-seen{number}.json") for number in range(3)]
     work: list[tuple[Callable[..., None], tuple]] = [
         (take_in, (tuple(chance.sample(names, chance.randint(2, len(names)))),)) for _ in range(at_once)
     ]
-    work += [(look, (2.0,)), (look, (2.0,)), (compact, ()), (compact, ())]
+    work += [(look, (2.0, str(file))) for file in told]
+    work += [
+        (compact, ()),
+        (compact, ()),
+        (close_when_final, (4,)),
+        (run, (str(inbox),)),
+        (run, (str(inbox),)),
+    ]
     chance.shuffle(work)
     running = [PROCESSES.Process(target=step, args=(str(folder), *arguments)) for step, arguments in work]
     for process in running:
         process.start()
-    for process in running:
-        process.join(300)
-        assert process.exitcode == 0, f"a process of the race ended with {process.exitcode}"
+    for process, (step, _) in zip(running, work, strict=True):
+        process.join(600)
+        assert process.exitcode == 0, f"{step.__name__} ended with {process.exitcode} in a race"
     count.races += 1
     count.processes += len(running)
-    take_in(str(folder), tuple(names))
     store = Store(folder)
+    check_seen(store, [json.loads(file.read_text(encoding="utf-8")) for file in told], count, compared)
+    assert not list(inbox.glob("*.txt")), "the runs have taken everything"
+    take_in(str(folder), tuple(names))
     assert figures(store) == expected
     store.compact()
     assert figures(store) == expected
+
+
+def check_seen(store: Store, told: list[dict], count: Count, compared: int | None) -> None:
+    """Every answer is that of its version now, and that of a store filled one file after the other."""
+    seen: dict[int, set[str]] = {}
+    for one in told:
+        count.answers += one["answers"]
+        for version, rows in one["seen"].items():
+            seen.setdefault(int(version), set()).add(rows)
+    for number, (version, answers) in enumerate(sorted(seen.items(), reverse=True)):
+        assert answers == {digest(figures(store, version))}, f"version {version} was seen otherwise"
+        if compared is None or number < compared:
+            with tempfile.TemporaryDirectory(prefix="cslog-sequential-") as name:
+                fresh = Store(Path(name, "store"))
+                ledger = store.snapshot(version).ledger()
+                for path in ledger.filter(pl.col("action") == "ingest")["path"]:
+                    ingest.ingest([path], fresh, Config())
+                assert answers == {digest(figures(fresh))}, f"version {version} is none of the history"
+            count.versions += 1
+
+
+def disturb(base: Path, kills: int, races: int, seed: int) -> Count:
+    """Lives of stores until so many kills have hit, then races."""
+    chance, count = random.Random(seed), Count()
+    expected = undisturbed(base / "calm")
+    while sum(count.kills.values()) < kills:
+        life(base / f"store{count.stores}", expected, chance, count, kills)
+        count.stores += 1
+    for number in range(races):
+        race(base / f"race{number}", expected, chance, count)
+    return count
 
 
 def main() -> int:
@@ -168,21 +298,9 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    chance, count = random.Random(chosen.seed), Count()
     with tempfile.TemporaryDirectory(prefix="cslog-disturbed-") as name:
-        base = Path(name)
-        expected = undisturbed(base / "calm")
-        lives = 0
-        while sum(count.kills.values()) < chosen.kills:
-            life(base / "store", expected, chance, count, chosen.kills)
-            shutil.rmtree(base / "store")
-            lives += 1
-        for number in range(chosen.races):
-            race(base / f"race{number}", expected, chance, count)
-    sys.stdout.write(
-        f"{sum(count.kills.values())} kills survived in {lives} stores ({dict(count.kills)}; {count.too_late} came too late), "
-        f"{count.races} races of {count.processes} processes: nothing lost, every figure as undisturbed\n"
-    )
+        count = disturb(Path(name), chosen.kills, chosen.races, chosen.seed)
+    sys.stdout.write(f"{count}\n")
     return 0
 
 

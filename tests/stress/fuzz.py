@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 MEMORY_MB = 3000
-_FAST = ("qn-txt", "ww-txt-old", "qn-copy", "mapping", "config", "roster", "zip")
+_FAST = ("qn-txt", "qn-txt-plain", "pattern", "ww-txt-old", "qn-copy", "mapping", "config", "roster", "zip")
 """Targets that read many inputs in a second, so that every compared value may be followed."""
 SECONDS_PER_INPUT = 60  # of the wall clock, on a machine that may be busy
 

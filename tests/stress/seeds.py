@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.stress import exports
 from tests.stress.targets import MARKER, SHOP
 
 _ROOT = Path(__file__).parents[2]
@@ -118,6 +119,27 @@ def seeds(target: str) -> list[bytes]:
     irc += b"\n10:01 <@xiaomei> anna: which number?\nmore\n--- Day changed Wed Sep 02 2026\n09:00 < bob> 1\n"
     texts: dict[str, list[bytes]] = {
         "qn-txt": [_TXT.encode("gb18030"), _TXT.encode(), _TXT.encode("utf-16"), *of["qn-txt"]],
+        "qn-txt-plain": [
+            b"S" + bytes(range(256)),
+            b"S" + bytes(range(255, 0, -1)) * 2,
+            b"S" + bytes(3) * 200,
+            b"S\x01\x02" + bytes((7, 3, 11, 5)) * 90,
+            _TXT.encode("gb18030"),
+            _TXT.replace("\n", "\r\n").encode(),
+            *of["qn-txt"],
+        ],
+        "pattern": [
+            *(
+                f"{pattern}\0{text}".encode()
+                for pattern, text in (
+                    (r"(?P<time>\d\d:\d\d) <[@+% ]?(?P<sender>[^>]+)> (?P<text>.*)", "10:00 <@a> hi"),
+                    (r"(a+)+$", "aaaaaaaaab"),
+                    (r"工号(\d+)|[\W_-]{2,5}?(?i:AbC)", "工号12"),
+                    (r"(?x) a b # c", "ab"),
+                    (r"(?=a)b|\bq\B.", "qa"),
+                )
+            ),
+        ],
         "ww-txt-old": [_OLD.encode("gb18030"), _OLD.encode(), _OLD.replace("\n", "\r\n").encode("utf-16-be")],
         "qn-copy": [_COPY.encode(), _COPY.encode("utf-8-sig"), *of["qn-copy"]],
         "message-table-csv": [
@@ -212,7 +234,9 @@ def words(target: str) -> list[bytes]:
             "<!DOCTYPE x [<!ENTITY a 'b'>]>",
             't="inlineStr"',
         ]
-    if target in ("config", "mapping"):
+    if target == "qn-txt-plain":
+        return [*dict.fromkeys([*words("qn-txt"), *exports.JUNK])]
+    if target in ("config", "mapping", "pattern"):
         plain += [
             "[[",
             "]]",

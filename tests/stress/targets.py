@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
+import time
 import warnings
 import zipfile
 import zlib
@@ -19,13 +20,15 @@ from pathlib import Path
 import polars as pl
 import xlsxwriter
 
-from cslog import config, identity, ingest, inputs, profile, roster
+from cslog import config, identity, ingest, inputs, patterns, profile, roster
 from cslog.config import Config, Shop
 from cslog.errors import CslogError, UsageError
 from cslog.readers import decode, mapping, registry
 from cslog.readers.base import Batch, Options, Reader
 from cslog.readers.head import Head
-from tests.stress import accounting
+from cslog.readers.qn_txt import QnTxt
+from tests.readers import plain_qn_txt
+from tests.stress import accounting, exports
 
 SHOP = "云朵家居旗舰店"
 MARKER = "13800000000"
@@ -123,6 +126,10 @@ class Supply:
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
+
+    def randrange(self, stop: int, /) -> int:
+        """As random.Random has it; what needs a larger choice than a byte takes several."""
+        return self.number(stop)
 
     def number(self, below: int) -> int:
         """A number below ``below``; 0 when the supply is used up."""
@@ -266,6 +273,54 @@ def _mapping_log(data: bytes) -> None:
             raise Finding(f"lines {missing[:5]} are nowhere")
 
 
+def _differential(data: bytes) -> None:
+    """qn-txt as compiled and as a plain loop, and the decoder and Python's; ``S``: an export made of what follows."""
+    if data[:1] == b"S":
+        supply = Supply(data[1:])
+        data = exports.damaged(exports.made(supply), supply)
+    head = Head("导出.txt", data)
+    for options in (Options(), Options(shop="别店", staff=frozenset({"店小二"}))):
+        if plain_qn_txt.outcome(QnTxt().read, head, options) != plain_qn_txt.outcome(
+            plain_qn_txt.read, head, options
+        ):
+            raise Finding("the compiled reader and the plain one differ")
+    known = plain_qn_txt.decoded_plainly(data)
+    found = decode.decode(data)
+    if known is not None and (found.text, found.encoding, found.replaced) != known:
+        raise Finding("decoded otherwise than by Python")
+
+
+def _pattern(data: bytes) -> None:
+    """A user's pattern and a short text behind a NUL, against Python's own engine."""
+    written, _, text = (part.decode("utf-8", errors="replace") for part in data.partition(b"\0"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            own: re.Pattern[str] | None = re.compile(written)
+        except (re.error, RecursionError, OverflowError):
+            own = None
+    try:
+        known = patterns.compiled(written)
+    except patterns.PatternError as error:
+        if own is None and "is no regular expression" not in str(error):
+            raise Finding("refused for another reason than Python's") from error
+        return
+    if own is None:
+        raise Finding("compiled, and Python does not")
+    series = pl.Series([text])
+    begun = time.process_time()
+    found = known.searched(series)[0][0]
+    known.at_beginnings(series), known.found_in(series)
+    if time.process_time() - begun > 5:
+        raise Finding("took long")
+    # Python's engine may take for ever; and at \\b a few signs are letters for one of them only.
+    simple = written.isascii() and text.isascii() and sum(map(written.count, "*+{?")) < 3 and len(text) < 20
+    if simple and "$" not in written and "\\Z" not in written and (text or "\\B" not in written):
+        match = own.search(text)
+        if found != (match[0] if match else None):
+            raise Finding(f"found {found!r} where Python finds {match!r}")
+
+
 def _in_file(data: bytes, name: str, use: Callable[[Path], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / name
@@ -306,7 +361,7 @@ def _config(data: bytes) -> None:
             for name, shop in found.shops.items():
                 found.canonical_shop(name), found.internal(name)
                 if shop.memo:
-                    re.search(shop.memo.pattern, "小美 20")  # as cslog.facts.credit does
+                    patterns.compiled(shop.memo.pattern).searched(pl.Series(["小美 20"]))
                 if shop.aliases:
                     found.canonical_shop(shop.aliases[0])
             assert accounts.shop is None
@@ -337,6 +392,8 @@ TARGETS = {
     target.name: target
     for target in (
         Target("qn-txt", _reader("qn-txt", "a.txt", accounting.lost_of_qn_txt)),
+        Target("qn-txt-plain", _differential),
+        Target("pattern", _pattern),
         Target("ww-txt-old", _reader("ww-txt-old", "a.txt", accounting.lost_of_ww_txt_old)),
         Target("qn-copy", _reader("qn-copy", "a_2024-11-06.txt", accounting.lost_of_qn_copy)),
         Target("message-table-csv", _reader("message-table", "a_2024-11-08.csv", accounting.lost_of_table)),

@@ -19,6 +19,7 @@ from cslog.ingest import FileReport, ingest
 from cslog.readers.mapping import load_mapping
 from cslog.store import Store
 from tests.stress import arriving
+from tests.stress.forms import at_length
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_logs" / "qn-txt" / "小美_20241101-20241120.txt"
@@ -49,10 +50,12 @@ def expected(tmp_path_factory) -> pl.DataFrame:
 
 @pytest.mark.parametrize("way", range(len(arriving.WAYS)), ids=[way.__name__ for way in arriving.WAYS])
 @pytest.mark.parametrize("as_owner", [True, False] if ROOT_USER else [True])
-def test_what_is_read_is_what_the_file_was(tmp_path, way, as_owner):
+def test_what_is_read_is_what_the_file_was(tmp_path, way, as_owner, counted):
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    arriving.watch(way, tmp_path / "files", 0.3, 7, as_owner)
+    found = arriving.watch(way, tmp_path / "files", at_length(0.3, 10), 7, as_owner)
+    who = "its owner" if as_owner else "somebody else"
+    counted(f"{found.total()} reads by {who} of a file that is {arriving.WAYS[way].__name__}: {dict(found)}")
 
 
 def test_an_export_that_is_being_written_is_taken_when_it_is_done(tmp_path, expected):

@@ -39,10 +39,18 @@ def damaged(draw, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@given(data=st.data())
-@quickly
-def test_damaged_files(name, data):
-    TARGETS[name].run(data.draw(damaged(name)))
+def test_damaged_files(name, counted):
+    tried = 0
+
+    @given(data=damaged(name))
+    @quickly
+    def run(data):
+        nonlocal tried
+        tried += 1
+        TARGETS[name].run(data)
+
+    run()
+    counted(f"{tried} damaged inputs of {name}")
 
 
 # Characters that formats and readers care about, and some that nobody expects.
@@ -56,7 +64,9 @@ _TEXT = st.text(
 @given(
     lines=st.lists(_TEXT, max_size=12),
     encoding=st.sampled_from(["utf-8", "gb18030", "utf-16", "utf-16-be", "utf-8-sig"]),
-    name=st.sampled_from([name for name in TARGETS if name not in ("config", "mapping", "zip")]),
+    name=st.sampled_from(
+        [name for name in TARGETS if name not in ("config", "mapping", "zip", "pattern", "qn-txt-plain")]
+    ),
 )
 @settings(quickly, max_examples=4 * EXAMPLES)
 def test_any_lines_below_a_right_beginning(lines, encoding, name):

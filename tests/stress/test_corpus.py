@@ -48,7 +48,7 @@ def test_seeds_are_read_and_not_merely_refused(name, monkeypatch):
     for made in ("coded_messages", "canonical_orders"):
         original = getattr(identity, made)
         monkeypatch.setattr(identity, made, lambda *given, _made=original: seen.append(1) or _made(*given))
-    if name in ("config", "roster"):
+    if name in ("config", "roster", "pattern", "qn-txt-plain"):
         pytest.skip("reads no messages")
     for seed in seeds.seeds(name):
         TARGETS[name].run(seed)

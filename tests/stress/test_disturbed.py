@@ -12,6 +12,7 @@ import pytest
 from cslog.errors import StoreError
 from cslog.store import Store
 from tests.stress import disturbed
+from tests.stress.forms import LONG
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks")
 
@@ -21,16 +22,27 @@ def expected(tmp_path_factory) -> list[dict]:
     return disturbed.undisturbed(tmp_path_factory.mktemp("calm") / "store")
 
 
-def test_killed_writers_lose_nothing(tmp_path, expected):
-    count = disturbed.Count()
+@pytest.mark.skipif(LONG, reason="the long form does more of it")
+def test_killed_writers_lose_nothing(tmp_path, expected, counted):
+    count = disturbed.Count(stores=1)
     disturbed.life(tmp_path / "store", expected, random.Random(7), count, kills=8)
     assert sum(count.kills.values()) >= 3
+    counted(str(count))
 
 
-def test_many_at_once_give_what_one_after_the_other_gives(tmp_path, expected):
+@pytest.mark.skipif(LONG, reason="the long form does more of it")
+def test_many_at_once_give_what_one_after_the_other_gives(tmp_path, expected, counted):
     count = disturbed.Count()
-    disturbed.race(tmp_path / "store", expected, random.Random(7), count, at_once=3)
-    assert count.processes == 7
+    disturbed.race(tmp_path / "store", expected, random.Random(7), count, at_once=3, compared=2)
+    assert count.processes == 11
+    assert count.answers > 0
+    assert count.versions > 0
+    counted(str(count))
+
+
+@pytest.mark.skipif(not LONG, reason="half an hour: HYPOTHESIS_PROFILE=explore")
+def test_hundreds_of_kills_and_races(tmp_path, counted):
+    counted(str(disturbed.disturb(tmp_path, kills=200, races=5, seed=1)))
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from cslog.readers.base import Options
 from cslog.readers.decode import Decoded, decode
 from cslog.readers.head import Head
 from tests.stress import hostile
+from tests.stress.forms import LONG
 from tests.stress.targets import MARKER, workbook_of_lines, workbook_of_xml
 
 ROOT = Path(__file__).parents[2]
 MEMORY_MB = 900  # of the whole process; the libraries and the compiler alone take about 350
 SECONDS = 60  # of the processor, for all files together
-LARGE = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read there")
 
@@ -93,7 +93,7 @@ def test_what_becomes_of_it(run, file):
         assert sum(one["rejects"] for one in said) == file.rejects
 
 
-def test_no_traceback_no_hang_no_memory(run):
+def test_no_traceback_no_hang_no_memory(run, counted):
     status, output, errors, peak, seconds, _ = run
     assert status == 1
     assert "Traceback" not in errors
@@ -101,6 +101,9 @@ def test_no_traceback_no_hang_no_memory(run):
     assert "cslog failed" not in output
     assert peak < MEMORY_MB
     assert seconds < SECONDS
+    counted(
+        f"{len(hostile.FILES)} hostile files in one ingest: {peak:.0f} MB, {seconds:.0f} s of the processor"
+    )
 
 
 def test_every_error_is_one_line_and_names_nobody(run):
@@ -137,7 +140,7 @@ def test_names_in_zips_are_labels(run):
     assert run[-1] == set(), "nothing is written but the store"
 
 
-@pytest.mark.skipif(not LARGE, reason="a gigabyte on the disk: HYPOTHESIS_PROFILE=explore")
+@pytest.mark.skipif(not LONG, reason="a gigabyte on the disk: HYPOTHESIS_PROFILE=explore")
 def test_a_line_of_a_gigabyte(tmp_path):
     with (tmp_path / "line.txt").open("wb") as out:
         out.write(hostile.GOOD)
