@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from cslog import clock, roster
+from cslog import clock, roster, wording
 from cslog.answer import Question
 from cslog.config import Config
 from cslog.metrics import BY_KEY, days_to_final
@@ -44,6 +44,10 @@ def of(
         yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
     low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
     high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
+    if question.version is not None:
+        removed = snapshot.removed_since(clock.months_around(period.first_day, period.last_day))
+        if removed.height:
+            yield f"figures of this version may not be those of then: {wording.removals(removed)}"
     yield from _absent(question, config, merged.activity)
     yield from _inferred(merged.owners)
     yield from wordless(snapshot, config, ends, low, high)

@@ -110,6 +110,13 @@ def months_between(first_second: int, last_second: int) -> list[str]:
     return labels
 
 
+def months_around(first_day: int, last_day: int) -> list[str]:
+    """Labels of the months of these days, and of the month before and the one behind: what their figures look at."""
+    begin, _ = month_seconds(month_label(first_day))
+    _, end = month_seconds(month_label(last_day))
+    return months_between(begin - 1, end + 1)
+
+
 def month_seconds(label: str) -> tuple[int, int]:
     """First and last second of the calendar month ``2024-11``."""
     start = datetime.date.fromisoformat(f"{label}-01")

@@ -93,7 +93,7 @@ def _snapshot(task: Task) -> Snapshot:
 
 @functools.lru_cache(maxsize=2)
 def _opened(folder: Path, version: int, made_anew: int) -> Snapshot:
-    return Store(folder).snapshot(version)
+    return Store(folder, folder).snapshot(version)
 
 
 _folding = threading.Lock()  # the cache alone would let every thread fold them

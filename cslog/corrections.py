@@ -1,9 +1,13 @@
-"""What differs from a frozen month, and what brought it: files, settings, the profile, or the program itself.
+"""What differs from a frozen month, and what brought it: files, settings, the profile, the program itself, or a
+forgetting.
 
 From the frozen figures to those of now there are steps, each of which changes one thing: the program, then
 the settings, then the profile, all still on the frozen version of the store; then the store. What a step
 changes in a cell, that step has caused. The files of the last step are found by the facts behind the cell
 (cslog.explain): whoever's facts differ between the two versions, the files that said more of him brought it.
+
+What was forgotten since (cslog.forget) is missing in the frozen version too: with the program and the settings of
+then, whatever is still not as it was frozen has that cause.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 import polars as pl
 
-from cslog import __version__, clock, explain, kpi
+from cslog import __version__, clock, explain, kpi, wording
 from cslog.answer import Answer, Question
 from cslog.config import Config, Run
 from cslog.errors import UsageError
@@ -27,7 +31,7 @@ from cslog.profile import Profile
 from cslog.snapshot import Snapshot
 from cslog.store import Store
 
-Kind = Literal["program", "settings", "profile", "files"]
+Kind = Literal["program", "settings", "profile", "files", "forgotten"]
 
 _FACT = ("buyer", "fact", "agent", "at", "numerator", "denominator")
 _OF_CHATS = frozenset(
@@ -198,35 +202,43 @@ def _steps(old: Freeze, then: Snapshot, cells: Sequence[Difference], present: _P
     """What happened between the freeze and now, one thing at a time."""
     before = present.month(old, then.store_version)
     if any(_value(before, cell) != cell.frozen for cell in cells):
-        yield from _steps_of_the_way(old, before, present)
+        yield from _steps_of_the_way(old, then, before, present)
     if any(
         then.versions.get(table) != present.snapshot.versions.get(table) for table in ("messages", "orders")
     ):
         yield _Step("files", "files", present.month(old, present.snapshot.store_version))
 
 
-def _steps_of_the_way(old: Freeze, last: dict[tuple[str, ...], Rows], present: _Present) -> Iterable[_Step]:
-    """Program, settings, profile, in this order, on the frozen version; ``last`` are the rows after all three."""
+def _steps_of_the_way(
+    old: Freeze, then: Snapshot, last: dict[tuple[str, ...], Rows], present: _Present
+) -> Iterable[_Step]:
+    """Program and forgettings, settings, profile, in this order, on the frozen version; ``last`` are the rows after
+    all of them.
+    """
     upgraded = old.cslog_version != __version__
     program = f"cslog {old.cslog_version} → {__version__}"
     hashes = f"settings: config hash {old.config_hash} → {present.config.hash(present.way)}"
+    gone = then.removed_since(clock.months_around(old.scope.period.first_day, old.scope.period.last_day))
+    forgotten = wording.removals(gone)
     try:
         way, config = _then(old, present)
         rows = present.month(old, old.store_version, way, config)
     except (UsageError, msgspec.ValidationError):  # an unknown key, or a roster that is gone
         cannot = f"{hashes}; those of then cannot be used any more"
-        yield _Step(
-            "program" if upgraded else "settings", f"{program}; {cannot}" if upgraded else cannot, last
-        )
+        text = "; ".join([*([program] if upgraded else []), *([forgotten] if forgotten else []), cannot])
+        yield _Step("forgotten" if forgotten else "program" if upgraded else "settings", text, last)
         return
     same_hash = config.hash(way) == old.config_hash
-    if upgraded:
-        text = program
-    elif same_hash:
-        text = f"cslog itself (both are called {__version__})"
+    roster = f"{hashes} (a file that the settings name, such as a roster 排班表)"
+    if forgotten:
+        # The data are gone, and with them the means to tell one from the other.
+        others = [*([program] if upgraded else []), *([] if same_hash else [roster])]
+        yield _Step("forgotten", " or ".join([forgotten, *others]), rows)
     else:
-        text = f"{hashes} (a file that the settings name, such as a roster 排班表)"
-    yield _Step("program" if upgraded or same_hash else "settings", text, rows)
+        text = (
+            program if upgraded else f"cslog itself (both are called {__version__})" if same_hash else roster
+        )
+        yield _Step("program" if upgraded or same_hash else "settings", text, rows)
     settings = _changes(_counted(config), _counted(present.config))
     if settings:
         names = _listed([name for name, _, _ in settings])

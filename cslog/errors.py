@@ -42,6 +42,10 @@ class StoreError(CslogError):
     """The store cannot be opened, written or understood."""
 
 
+class StoreMovedError(StoreError):
+    """The store's tables were replaced while they were read or written: the same again works."""
+
+
 def steps_of(error: BaseException) -> list[str]:
     """Where something unexpected was raised, outermost first, without what the exception says.
 

@@ -22,6 +22,7 @@ from cslog import clock, coded, copies, identity, schema
 from cslog.coded import Coded
 from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError
+from cslog.gate import Gate
 from cslog.inputs import Input, files_below, inputs_of
 from cslog.readers import registry
 from cslog.readers.base import Batch, Options, Reader
@@ -50,6 +51,8 @@ class FileReport:
     orders_changed: int = 0
     rejects: int = 0
     replaced_characters: int = 0
+    messages_forgotten: int = 0  # of buyers whom `cslog forget` has removed: not taken again
+    orders_forgotten: int = 0
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -72,6 +75,8 @@ class Report:
             "messages_new": sum(file.messages_new for file in self.files),
             "orders_new": sum(file.orders_new for file in self.files),
             "rejects": sum(file.rejects for file in self.files),
+            "messages_forgotten": sum(file.messages_forgotten for file in self.files),
+            "orders_forgotten": sum(file.orders_forgotten for file in self.files),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -89,6 +94,7 @@ class _File:
 
     report: FileReport
     fingerprint: str = ""
+    known_as: str = ""  # its path as the store has it, where that is another one
     messages: list[Coded] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
@@ -129,6 +135,7 @@ class _Reading:
     fingerprint: str
     known: set[str]  # fingerprints of files in the store; a set may be asked while it grows
     keep_text: bool
+    gate: Gate
 
     def read(self, found: Input) -> _File:
         """Read one file; whatever is wrong with it stands in its report."""
@@ -161,6 +168,7 @@ class _Reading:
                 f"cslog failed on it ({type(error).__name__}); please report this, the file was left out"
             )
             return file
+        self.gate.filter(file)
         report.status = "ingested"
         report.encoding = batch.encoding
         report.replaced_characters = batch.replaced_characters
@@ -243,8 +251,8 @@ def ingest(
     with store.writer(dry_run=dry_run) as writer, ThreadPoolExecutor(1) as appender:
         appending: Future[None] = appender.submit(lambda: None)
         known = writer.known_fingerprints()
-        pending = _Pending()
-        how = _Reading(readers, options, accounts, told, known, keep_text)
+        pending, known_as = _Pending(), dict[str, str]()
+        how = _Reading(readers, options, accounts, told, known, keep_text, writer.gate())
         for file in _in_order(files, moved_to or {}, how, on_file):
             reports.append(file.report)
             if file.report.status != "ingested":
@@ -253,19 +261,24 @@ def ingest(
                 reports[-1] = FileReport(file.report.path, "duplicate", sha256=file.report.sha256)
                 continue
             known.add(file.fingerprint)
+            known_as[file.report.path] = file.known_as or file.report.path
             pending.add(file)
             if pending.rows >= _ROWS_PER_APPEND and not dry_run:
                 pending.merge()
                 appending.result()  # at most one batch is being appended, while the next is read and put in order
-                appending = appender.submit(_append, writer, pending, list(reports))
+                appending = appender.submit(_append, writer, pending, list(reports), dict(known_as))
                 pending = _Pending()
         on_file(len(files), len(files), "")
         pending.merge()
         appending.result()
-        _append(writer, pending, reports)
+        _append(writer, pending, reports, known_as)
         for report in reports:
-            report.messages_duplicate = report.messages_read - report.messages_new
-        rows = [_ledger_row(report, told) for report in reports if report.status == "ingested"]
+            report.messages_duplicate = report.messages_read - report.messages_new - report.messages_forgotten
+        rows = [
+            _ledger_row(report, told) | {"path": known_as[report.path]}
+            for report in reports
+            if report.status == "ingested"
+        ]
         if rows and not dry_run:
             writer.commit(pl.DataFrame(rows, schema=LEDGER))
     return Report(store.snapshot().store_version, reports)
@@ -310,8 +323,10 @@ def _warn_of_future(batch: Batch, seconds: np.ndarray, what: str) -> None:
         batch.warnings.append(f"{rows} dated in the future; was the clock of a computer wrong?")
 
 
-def _append(writer: Writer, pending: _Pending, reports: list[FileReport]) -> None:
-    by_path = {report.path: report for report in reports}
+def _append(
+    writer: Writer, pending: _Pending, reports: list[FileReport], known_as: Mapping[str, str]
+) -> None:
+    by_path = {known_as.get(report.path, report.path): report for report in reports}
     for messages in pending.messages:
         appended = writer.append_messages(messages)
         for path, count in appended.new.items():

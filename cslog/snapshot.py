@@ -13,14 +13,14 @@ import polars as pl
 
 from cslog import clock, contacts, copies, keys, schema
 from cslog.coded import Coded
-from cslog.tables import Layout, Part, Table
+from cslog.tables import Layout, Part, Table, exists
 
 LEDGER: schema.Schema = {
     "at": pl.String(),  # UTC instant of the commit
-    "action": pl.String(),  # ingest | freeze | compact | contents
+    "action": pl.String(),  # ingest | freeze | compact | contents | forget
     "path": pl.String(),
     "sha256": pl.String(),
-    "fingerprint": pl.String(),  # sha256 and the options the file was read with; of a freeze: its id
+    "fingerprint": pl.String(),  # sha256 and the options the file was read with; of a freeze: its id; of a forgetting: any
     "reader": pl.String(),
     "encoding": pl.String(),
     "messages_read": pl.Int64(),
@@ -40,6 +40,17 @@ LEDGER: schema.Schema = {
     # look through all messages for it.
     "shops": pl.List(pl.Struct({"shop": pl.String(), "first_at": pl.Int64(), "last_at": pl.Int64()})),
     "accounts": pl.List(pl.String()),  # names of agents and exporters
+    # Rows of action forget, and not of whom (cslog.forget); null in rows of earlier programs.
+    "removed": pl.Struct(
+        {
+            "what": pl.String(),  # buyers | months | texts
+            "buyers": pl.Int64(),
+            "messages": pl.Int64(),
+            "orders": pl.Int64(),
+            "rejects": pl.Int64(),
+            "months": pl.List(pl.String()),
+        }
+    ),
 }
 
 _CONTENTS = {name: LEDGER[name] for name in ("shops", "accounts")}
@@ -275,13 +286,29 @@ class Snapshot:
         return self._scan("rejects").sort("source_file", "line", "reason").collect()
 
     def ledger(self) -> pl.DataFrame:
-        """One row per ingested file, freeze and compaction, in the order of their commits."""
+        """One row per ingested file, freeze, compaction and forgetting, in the order of their commits."""
         ledger = self._scan("ledger").filter(pl.col("action") != "contents").collect()
         # Versions only ever grow; the clock, which may be set back, decides only between commits that added nothing.
         versions = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]
         ledger = ledger.sort(*versions, "at", "path", nulls_last=False)
         later = {name: dtype for name, dtype in LEDGER.items() if name not in ledger.columns}
         return ledger.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in later.items())
+
+    def removed_since(self, months: list[str]) -> pl.DataFrame:
+        """What `cslog forget` has removed of ``months`` after this version was made, and out of it too.
+
+        Columns at, what, buyers, messages, orders, months; oldest first.
+        """
+        shown = ["at", "what", "buyers", "messages", "orders", "months"]
+        ledger = self.folder / "ledger"
+        newest = Table(ledger, LAYOUTS["ledger"]) if exists(ledger) else None
+        if newest is None or "removed" not in newest.columns:
+            return pl.DataFrame(schema=dict.fromkeys(shown, pl.Null()))
+        forgetting = pl.col("action") == "forget"
+        then = self._scan("ledger").filter(forgetting).select("fingerprint")
+        later = newest.scan().filter(forgetting).join(then, on="fingerprint", how="anti").sort("at")
+        found = later.select("at", pl.col("removed").struct.unnest()).select(shown)
+        return found.filter(pl.col("months").list.set_intersection(months).list.len() > 0).collect()
 
     def frozen(self, month: str | None = None) -> pl.DataFrame:
         """All freezes (of ``month``) as FROZEN, in the order in which they were made."""
@@ -334,6 +361,14 @@ class Snapshot:
         if self.store_version == 0:
             return pl.LazyFrame(schema=LAYOUTS[table].columns)
         return self._table(table).scan()
+
+    def rows(self, table: str) -> pl.LazyFrame:
+        """All rows of a table, with the columns that it has."""
+        return self._scan(table)
+
+    def files(self, table: str, paths: list[Path]) -> pl.LazyFrame:
+        """Rows of files of a table, whichever versions name them."""
+        return self._table(table).scan_files(paths)
 
     def parts(self, table: str) -> list[Part]:
         """The files of a table."""

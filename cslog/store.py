@@ -28,9 +28,10 @@ import numpy as np
 import polars as pl
 from filelock import FileLock, Timeout
 
-from cslog import clock, copies, keys, schema, tables
+from cslog import clock, copies, generations, keys, refused, schema, tables
 from cslog.coded import Coded
-from cslog.errors import StoreError, UsageError
+from cslog.errors import StoreError, StoreMovedError, UsageError
+from cslog.gate import Gate
 from cslog.snapshot import (
     DATA,
     FROZEN,
@@ -64,26 +65,37 @@ class Appended:
 
 
 class Store:
-    """A store folder. Opening one never creates anything; writing does."""
+    """A store folder. Opening one never creates anything; writing does. ``root``: read these tables of it, whichever
+    are the store's by now.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
         self.folder = folder
+        self._root = root
+        self._given: set[Path] = set()  # roots of the snapshots that were asked for
+
+    @property
+    def root(self) -> Path:
+        """Where the tables lie now (cslog.generations)."""
+        return self._root or generations.root_of(self.folder)
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever committed here."""
-        return tables.exists(self.folder / "ledger")
+        return tables.exists(self.root / "ledger")
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The store at ``version`` (default: the newest). UsageError when there is no such version, StoreError
         when a newer cslog has written it; what an older one has written can be read.
         """
-        empty = Snapshot(self.folder, 0, dict.fromkeys(LAYOUTS, 0))
-        if not self.exists:
+        root = self.root
+        self._given.add(root)
+        empty = Snapshot(root, 0, dict.fromkeys(LAYOUTS, 0))
+        if not tables.exists(root / "ledger"):
             if version:
                 raise UsageError(f"no version {version}: the store at {self.folder} is empty")
             return empty
-        newest = self._table("ledger").version
+        newest = Table(root / "ledger", LAYOUTS["ledger"]).version
         wanted = newest if version is None else version
         if not 0 <= wanted <= newest:
             raise UsageError(
@@ -91,7 +103,7 @@ class Store:
             )
         if wanted == 0:
             return empty
-        ledger = self._table("ledger", wanted)
+        ledger = Table(root / "ledger", LAYOUTS["ledger"], wanted)
         # A ledger of an older schema names fewer tables.
         columns = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]
         last = ledger.scan().select(pl.col("schema_version", *columns).max()).collect().row(0, named=True)
@@ -103,10 +115,7 @@ class Store:
         versions = {
             table: int(last[f"{table}_version"]) for table in DATA if last.get(f"{table}_version") is not None
         }
-        return Snapshot(self.folder, wanted, versions | {"ledger": wanted})
-
-    def _table(self, name: str, version: int | None = None) -> Table:
-        return Table(self.folder / name, LAYOUTS[name], version)
+        return Snapshot(root, wanted, versions | {"ledger": wanted})
 
     def compact(self, on_done: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
         """Make one sorted run of each month's messages, without repeats; returns the months that were not one yet.
@@ -120,10 +129,22 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn what a missing or damaged file raises, wherever it is opened, into a StoreError."""
+        """Turn what a missing or damaged file raises, wherever it is opened, into a StoreError.
+
+        StoreMovedError when the tables were replaced by others meanwhile; whoever asks again is answered from those.
+        """
+        self._given.add(self.root)
         try:
             yield
-        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException, StoreError) as error:
+            if self._given != {self.root}:
+                self._given.clear()
+                raise StoreMovedError(
+                    f"the store at {self.folder} was written anew while it was read (cslog forget)",
+                    "type the same again",
+                ) from error
+            if isinstance(error, StoreError):
+                raise
             raise StoreError(
                 f"the store at {self.folder} is damaged or cannot be read ({type(error).__name__})",
                 "restore the folder from a backup, or ingest the files into a new one",
@@ -137,19 +158,32 @@ class Store:
         """
         if dry_run:
             self.snapshot()  # refuses another schema
-            yield Writer(self.folder, dry_run=True)
+            yield Writer(self.root, dry_run=True)
             return
+        with self.alone(older=older) as named:
+            yield Writer(named.folder, dry_run=False, named=named)
+            if self.root != named.folder:
+                # Only on a disk without locks: what was written lies where nobody reads.
+                raise StoreMovedError(
+                    f"the store at {self.folder} was written anew meanwhile (cslog forget)",
+                    "type the same again",
+                )
+
+    @contextlib.contextmanager
+    def alone(self, *, older: bool = False) -> Iterator[Snapshot]:
+        """The newest version, while nobody else writes. What an earlier `cslog forget` left behind is removed."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS)
             with lock:
+                generations.sweep(self.folder, LAYOUTS)
                 named = self.snapshot()  # refuses a newer schema before anything is written into it
                 if named.store_version and not older and not named.is_current(SCHEMA_VERSION):
                     raise StoreError(
                         f"the store at {self.folder} was written by an older cslog",
                         "run `cslog compact` once, which brings it up to date and loses nothing",
                     )
-                yield Writer(self.folder, dry_run=False, named=named)
+                yield named
         except Timeout as error:
             raise StoreError(
                 f"the store at {self.folder} is being written by another cslog for {_LOCK_SECONDS} s",
@@ -193,7 +227,7 @@ class Writer:
     def __init__(self, folder: Path, *, dry_run: bool, named: Snapshot | None = None) -> None:
         self._folder = folder
         self._dry_run = dry_run
-        self._named = named or Store(folder).snapshot()
+        self._named = named or Store(folder, folder).snapshot()
         self._brought: list[dict[str, Any]] = []  # contents of the messages appended here
         self._files: set[str] = set()  # and the files they are in
         if not dry_run:
@@ -205,6 +239,10 @@ class Writer:
         """Fingerprints of all files that were ever ingested."""
         files = self._scan("ledger").filter(pl.col("action") == "ingest")
         return set(files.select("fingerprint").collect().to_series())
+
+    def gate(self) -> Gate:
+        """What must not come into the store."""
+        return Gate(refused.load(self._folder))
 
     def append_messages(self, batch: Coded) -> Appended:
         """Union ``batch``, as ``copies.merged`` makes it, into the messages."""

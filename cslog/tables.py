@@ -33,7 +33,19 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = pl.DataFrame | pa.Table
 
-__all__ = ["CommitFailedError", "DeltaError", "Layout", "Part", "Table", "create", "exists"]
+__all__ = [
+    "CommitFailedError",
+    "DeltaError",
+    "Layout",
+    "Part",
+    "Table",
+    "as_written",
+    "checkpoint",
+    "create",
+    "exists",
+    "statistics",
+    "write_parquet",
+]
 
 _APPLICATION = "cslog"
 _KEEP = "interval 36500 days"  # audit: old versions stay readable until the user says otherwise
@@ -109,6 +121,11 @@ def create(path: Path, layout: Layout) -> None:
     )
 
 
+def checkpoint(path: Path) -> None:
+    """Sum up the commits of a table in one file, so that it opens faster; Delta does so by itself now and then."""
+    DeltaTable(str(path)).create_checkpoint()
+
+
 class Table:
     """One version of a table. Raises StoreError when it cannot be opened."""
 
@@ -152,13 +169,16 @@ class Table:
 
     def scan(self, parts: Sequence[Part] | None = None) -> pl.LazyFrame:
         """Rows of ``parts`` (default: all) with the columns that the table has."""
-        chosen = self.parts if parts is None else parts
+        return self.scan_files([part.path for part in (self.parts if parts is None else parts)])
+
+    def scan_files(self, paths: Sequence[Path]) -> pl.LazyFrame:
+        """Rows of files of the table, whether this version names them or not, with the columns that it has."""
         here = {name: dtype for name, dtype in self.layout.columns.items() if name in self.columns}
-        if not chosen:
+        if not paths:
             return pl.LazyFrame(schema=here)
         partition = self.layout.partition
         frame = pl.scan_parquet(
-            [part.path for part in chosen],
+            list(paths),
             hive_partitioning=partition is not None,
             hive_schema={partition: pl.String()} if partition else None,
             missing_columns="insert",
@@ -239,7 +259,7 @@ class Table:
             folder = f"{partition}={value}/" if partition else ""
             name = f"{folder}{prefix}-{uuid.uuid4().hex}.parquet"
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
-            size = _write_parquet(self.path / name, piece, self.layout)
+            size = write_parquet(self.path / name, piece, self.layout)
             actions.append(
                 AddAction(
                     path=name,
@@ -247,7 +267,7 @@ class Table:
                     partition_values={partition: value} if partition else {},
                     modification_time=time.time_ns() // 1_000_000,
                     data_change=data_change,
-                    stats=json.dumps(_statistics(piece, self.layout)),
+                    stats=json.dumps(statistics(piece, self.layout)),
                 )
             )
         return actions
@@ -263,15 +283,22 @@ class Table:
             found = [(value, frame.select(names))]
         else:
             by_value = frame.partition_by(partition, as_dict=True) if partition else {(None,): frame}
-            newest = pl.CompatLevel.newest()  # strings where they are, uncopied
             found = [
-                (value, piece.select(names).to_arrow(compat_level=newest))
+                (value, as_written(piece, self.layout))
                 for (value,), piece in sorted(by_value.items(), key=itemgetter(0))
             ]
         yield from ((value, table) for value, table in found if table.num_rows)
 
 
-def _statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:
+def as_written(frame: pl.DataFrame, layout: Layout) -> pa.Table:
+    """The rows of one partition as ``write_parquet`` takes them; a file of an older schema lacks columns."""
+    names = [name for name in layout.columns if name != layout.partition and name in frame.columns]
+    newest = pl.CompatLevel.newest()  # strings where they are, uncopied
+    return frame.select(names).to_arrow(compat_level=newest)
+
+
+def statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:
+    """What Delta notes of a file with these rows."""
     frame = pl.DataFrame(table.select(layout.bounds))
     least = {name: frame[name].min() for name in layout.bounds}
     greatest = {name: frame[name].max() for name in layout.bounds}
@@ -283,13 +310,18 @@ def _statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
-    """Write ``table`` and return the size in bytes; on the disk before it is named in a commit."""
+def write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
+    """Write ``table`` and return the size in bytes; on the disk before it is named in a commit.
+
+    What is noted of a file needs all columns of the layout; one of an older schema has no notes.
+    """
     import pyarrow.parquet as pq
 
     names = table.column_names
     loose = set(layout.loose)
-    table = table.replace_schema_metadata({name: note(table) for name, note in layout.notes.items()})
+    whole = set(layout.columns) - {layout.partition} <= set(names)
+    notes = {name: note(table) for name, note in layout.notes.items()} if whole else {}
+    table = table.replace_schema_metadata(notes)
     with path.open("wb") as file:
         pq.write_table(
             table,

@@ -120,3 +120,16 @@ def _order_words(profile: Profile) -> dict[str, pl.Expr]:
             pl.col("credited").fill_null(nobody),
         ),
     }
+
+
+def removals(rows: pl.DataFrame) -> str:
+    """What `cslog forget` removed (Snapshot.removed_since), and when; not of whom."""
+    said = []
+    for row in rows.iter_rows(named=True):
+        what = {
+            "buyers": f"{row['buyers']} buyers forgotten (遗忘)",
+            "months": "months beyond retention (保存期限) removed",
+            "texts": "texts beyond retention (保存期限) removed",
+        }[row["what"]]
+        said.append(f"{what} on {row['at'][:10]}: {row['messages']} messages, {row['orders']} orders")
+    return "; ".join(said)

@@ -37,4 +37,4 @@ def _root(
 
 # Each registers its own commands; `--help` lists them in this order, the figures first.
 from cslog.commands import figures  # noqa: E402, F401, I001
-from cslog.commands import crediting, files, freezing, roster, running, setup, store, worklists  # noqa: E402, F401
+from cslog.commands import crediting, files, freezing, privacy, roster, running, setup, store, worklists  # noqa: E402, F401

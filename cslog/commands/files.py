@@ -97,4 +97,7 @@ def rejects(
     from cslog.report import tables
 
     settings = session.settings()
-    session.show(tables.rejects(session.open_store(settings).snapshot().rejects()), settings)
+    store = session.open_store(settings)
+    with store.reading():
+        lines = store.snapshot().rejects()
+    session.show(tables.rejects(lines), settings)

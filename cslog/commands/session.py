@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from cslog.errors import CslogError, UsageError, one_line
+from cslog.errors import CslogError, StoreMovedError, UsageError, one_line
 
 if TYPE_CHECKING:
     from cslog.config import Config
@@ -179,7 +179,11 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         defaults = {name: False if hint.__origin__ is bool else None for name, hint in _COMMON.items()}
         common = {name: options.pop(name, default) for name, default in defaults.items()}
-        command(Session(**common), *arguments, **options)
+        session = Session(**common)
+        try:
+            command(session, *arguments, **options)
+        except StoreMovedError:  # nothing was shown or written yet
+            command(session, *arguments, **options)
 
     signature = inspect.signature(command)
     hints = get_type_hints(command, include_extras=True)

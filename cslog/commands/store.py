@@ -1,4 +1,4 @@
-"""`cslog status`, `compact`: what the store holds, and how it lies on the disk."""
+"""`cslog status`, `history`, `compact`: what the store holds, what was done to it, and how it lies on the disk."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ def status(
 
     settings = session.settings()
     session.show(tables.status(library.status(session.open_store(settings))), settings)
+
+
+@app.command()
+@with_session
+def history(
+    session: Session,
+) -> None:
+    """What was done to the store (操作历史): files read, months frozen, and what was removed when, not of whom."""
+    from cslog.report import tables
+
+    settings = session.settings()
+    store = session.open_store(settings)
+    with store.reading():
+        ledger = store.snapshot().ledger()
+    session.show(tables.history(ledger), settings)
 
 
 @app.command()

@@ -40,6 +40,8 @@ def ingested(report: IngestReport, dry_run: bool) -> Sheet:
         Column("orders_changed", "变更订单", "orders"),
         Column("rejects", "未识别行", "lines"),
         Column("replaced_characters", "替换字符", "characters"),
+        Column("messages_forgotten", "已遗忘消息", "messages"),
+        Column("orders_forgotten", "已遗忘订单", "orders"),
     )
     rows = pl.DataFrame(
         [{column.key: file[column.key] for column in columns} for file in document["files"]],
@@ -49,6 +51,9 @@ def ingested(report: IngestReport, dry_run: bool) -> Sheet:
         f"{totals['ingested']} ingested, {totals['duplicate']} already there, {totals['failed']} failed: "
         f"{totals['messages_new']:,} new messages, {totals['orders_new']:,} new orders, {totals['rejects']} rejects"
     )
+    kept_out = totals["messages_forgotten"] + totals["orders_forgotten"]
+    if kept_out:
+        title += f"; forgotten (已遗忘，不再导入): {kept_out} rows"
     version = "kept nothing (--dry-run)" if dry_run else str(document["store_version"])
     shown = ("path", "status", "reader", "messages_new", "orders_new", "orders_changed", "rejects")
     return Sheet("ingest", title, columns, rows, document, shown=shown, stamp=(("store version", version),))
@@ -81,6 +86,38 @@ def compacted(months: list[str], store_version: int) -> Sheet:
     title = f"{len(months)} months sorted anew" if months else "nothing to do: every month is sorted already"
     document = {"store_version": store_version, "months": months}
     return Sheet("compact", title, columns, rows, document, stamp=(("store version", str(store_version)),))
+
+
+def history(ledger: pl.DataFrame) -> Sheet:
+    """What has been done to the store."""
+    columns = (
+        Column("at", "时间"),
+        Column("action", "操作"),
+        Column("what", "对象"),
+        Column("messages", "消息", "messages"),
+        Column("orders", "订单", "orders"),
+        Column("buyers", "买家", "people"),
+        Column("rejects", "未识别行", "lines"),
+        Column("months", "月份"),
+        Column("path", "文件"),
+        Column("cslog_version", "程序版本"),
+    )
+    removed = pl.col("removed").struct
+    rows = ledger.select(
+        "at",
+        "action",
+        what=removed.field("what"),
+        messages=pl.col("messages_new").fill_null(-removed.field("messages")),
+        orders=pl.col("orders_new").fill_null(-removed.field("orders")),
+        buyers=-removed.field("buyers"),
+        rejects=pl.col("rejects").fill_null(-removed.field("rejects")),
+        months=removed.field("months"),
+        path=pl.coalesce("path", pl.when(pl.col("action") == "freeze").then("fingerprint")),
+        cslog_version="cslog_version",
+    )
+    title = f"{rows.height} steps, oldest first; negative numbers were removed"
+    shown = ("at", "action", "messages", "orders", "buyers", "months", "path")
+    return Sheet("history", title, columns, rows, {"history": ...}, shown)
 
 
 def metrics() -> Sheet:

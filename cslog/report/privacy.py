@@ -1,0 +1,59 @@
+"""What was removed from the store, as a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cslog.report.sheet import Column, Sheet
+
+if TYPE_CHECKING:
+    from cslog.forget import Forgotten
+
+
+def forgotten(found: Forgotten) -> Sheet:
+    """One row per month; of whom it was, the sheet does not say."""
+    columns = (
+        Column("month", "月份"),
+        Column("messages", "消息", "messages"),
+        Column("orders", "订单", "orders"),
+    )
+    did = "would forget" if found.dry_run else "forgot"
+    title = (
+        f"{did} {found.buyers} of {found.asked} buyers (遗忘买家): {found.messages:,} messages, {found.orders:,} orders, "
+        f"the texts of {found.rejects} rejected lines, {found.mentions} mentions by others"
+    )
+    version = "removed nothing (--dry-run)" if found.dry_run else str(found.store_version)
+    return Sheet(
+        "forget",
+        title,
+        columns,
+        found.months,
+        found.as_dict(),
+        stamp=(("store version", version),),
+        warnings=tuple(_remarks(found)),
+    )
+
+
+def _remarks(found: Forgotten) -> Iterator[str]:
+    if found.completed:
+        yield "an earlier run was interrupted; the files that it had left behind are deleted now"
+    if found.left:
+        yield (
+            f"{found.left} folders with old files are still open in another program: they are deleted by the next "
+            "command that writes, or by the same again"
+        )
+    for one in found.frozen:
+        if found.dry_run or one.differing is None:
+            yield f"{one.month} is frozen (冻结, {one.id}): its figures may differ afterwards"
+        elif one.differing:
+            count = "1 figure differs" if one.differing == 1 else f"{one.differing} figures differ"
+            yield f"{one.month} was frozen (冻结, {one.id}); {count} now, see `cslog corrections {one.options}`"
+    if found.masked_messages or found.masked_orders:
+        yield (
+            f"{found.masked_messages} messages and {found.masked_orders} orders of masked nicks (打码昵称) could be "
+            "theirs as well as others'; they stay unless you name the masked nick"
+        )
+    yield from found.warnings
+    for path in found.files:
+        yield f"the file itself still holds them, delete it where you keep it: {path}"
