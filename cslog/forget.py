@@ -79,10 +79,7 @@ class Forgotten:
 
 def plain_nicks(written: Iterable[str]) -> list[str]:
     """Nicks as the store has them, without ``cntaobao`` and blanks. UsageError when there is none."""
-    plain = pl.DataFrame({"nick": list(written)}, schema={"nick": pl.String}).select(
-        plain_account(pl.col("nick"))
-    )
-    nicks = sorted({nick for nick in plain.to_series() if nick})
+    nicks = sorted({plain_account(nick) for nick in written} - {""})
     if not nicks:
         raise UsageError("no buyer is named", "give nicks (买家昵称) by --buyer or --buyer-file")
     return nicks

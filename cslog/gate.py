@@ -110,9 +110,7 @@ class Gate:
             return frame.with_columns(mentions.without(pl.col(name), telling) for name in columns)
 
         file.messages = [Coded.of(without(frame, "text", "source_file")) for frame in messages]
-        file.orders = [
-            without(frame, "memo", "flag", "close_reason", "source_file") for frame in file.orders
-        ]
+        file.orders = [without(frame, "memo", "flag", "close_reason", "source_file") for frame in file.orders]
         file.rejects = [
             without(frame, "source_file").with_columns(text=pl.lit(None, pl.String)) for frame in file.rejects
         ]
