@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from cslog import clock, roster, wording
+from cslog import clock, refused, roster, wording
 from cslog.answer import Question
+from cslog.clock import Period
 from cslog.config import Config
 from cslog.metrics import BY_KEY, days_to_final
 from cslog.partials import Merged
@@ -44,10 +45,14 @@ def of(
         yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
     low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
     high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
-    if question.version is not None:
-        removed = snapshot.removed_since(clock.months_around(period.first_day, period.last_day))
-        if removed.height:
-            yield f"figures of this version may not be those of then: {wording.removals(removed)}"
+    complete_from = complete_since(snapshot)
+    if clock.month_label(period.first_day) < complete_from:
+        yield (
+            f"figures before {complete_from} are not complete: what is older than the store keeps (保存期限) was removed"
+        )
+    removed = removals(snapshot, period, config) if question.version is not None else ""
+    if removed:
+        yield f"figures of this version may not be those of then: {removed}"
     yield from _absent(question, config, merged.activity)
     yield from _inferred(merged.owners)
     yield from wordless(snapshot, config, ends, low, high)
@@ -67,6 +72,23 @@ def of(
         )
     if question.attribution == "memo" and not any(config.shops[s].memo for s in ends if s in config.shops):
         yield 'rule memo credits nobody without a pattern: set [shops."…".memo] in cslog.toml'
+
+
+def complete_since(snapshot: Snapshot) -> str:
+    """The first month whose figures are complete, empty when all are (cslog.retention)."""
+    told = refused.load(snapshot.folder)
+    return (told.complete_from if told else None) or ""
+
+
+def removals(snapshot: Snapshot, period: Period, config: Config) -> str:
+    """What `cslog forget` has removed since this version that figures of ``period`` could have counted, in words."""
+    gone = snapshot.removed_since(clock.months_around(period.first_day, period.last_day))
+    what = ["buyers"]
+    if clock.month_label(period.first_day) < complete_since(snapshot):
+        what.append("months")
+    if config.text_rules:
+        what.append("texts")
+    return wording.removals(gone.filter(pl.col("what").is_in(what))) if gone.height else ""
 
 
 def _unripe(

@@ -110,6 +110,13 @@ def months_between(first_second: int, last_second: int) -> list[str]:
     return labels
 
 
+def earlier_month(day: int, count: int) -> str:
+    """The label of the month ``count`` months before that of ``day``."""
+    date = date_of(day)
+    months = date.year * 12 + date.month - 1 - count
+    return f"{months // 12:04}-{months % 12 + 1:02}"
+
+
 def months_around(first_day: int, last_day: int) -> list[str]:
     """Labels of the months of these days, and of the month before and the one behind: what their figures look at."""
     begin, _ = month_seconds(month_label(first_day))

@@ -173,6 +173,15 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reports: tuple[RunReport, ...] = ()
 
 
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the store keeps what it read (保存期限), applied by `cslog forget --expired` and by `cslog run`."""
+
+    months: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Past months whose figures stay complete; what no figure of them needs is removed."""
+    text_months: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Past months whose texts stay; figures do not need them."""
+
+
 class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of cslog.toml."""
 
@@ -187,6 +196,7 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profiles: tuple[dict[str, Any], ...] = ()
     """Own profiles (自定义口径), see cslog.profile."""
     run: Run = Run()
+    retention: Retention = Retention()
 
 
 class Config(Written, frozen=True):

@@ -20,9 +20,9 @@ from typing import Any, Literal
 import msgspec
 import polars as pl
 
-from cslog import __version__, clock, explain, kpi, wording
+from cslog import __version__, cautions, clock, explain, kpi
 from cslog.answer import Answer, Question
-from cslog.config import Config, Run
+from cslog.config import Config, Retention, Run
 from cslog.errors import UsageError
 from cslog.freeze import Difference, differences, differing, plain_profile
 from cslog.frozen import MONTH_ROWS, Counting, Freeze, Rows, Scope, counting, freezes, rows_of
@@ -218,8 +218,7 @@ def _steps_of_the_way(
     upgraded = old.cslog_version != __version__
     program = f"cslog {old.cslog_version} → {__version__}"
     hashes = f"settings: config hash {old.config_hash} → {present.config.hash(present.way)}"
-    gone = then.removed_since(clock.months_around(old.scope.period.first_day, old.scope.period.last_day))
-    forgotten = wording.removals(gone)
+    forgotten = cautions.removals(then, old.scope.period, present.config)
     try:
         way, config = _then(old, present)
         rows = present.month(old, old.store_version, way, config)
@@ -263,7 +262,14 @@ def _then(old: Freeze, present: _Present) -> tuple[Profile, Config]:
 def _counted(config: Config) -> Config:
     """The settings without those that change no figure; own profiles are compared as profiles."""
     return msgspec.structs.replace(
-        config, store=None, keep_text=True, language=None, folder="", profiles=(), run=Run()
+        config,
+        store=None,
+        keep_text=True,
+        language=None,
+        folder="",
+        profiles=(),
+        run=Run(),
+        retention=Retention(),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,18 +52,25 @@ def frame_of(file: Logged) -> pl.DataFrame:
 
 
 def erase(
-    store: Store, named: Snapshot, change: Erase, refusing: Refused, removed: Mapping[str, Any]
+    store: Store,
+    named: Snapshot,
+    change: Erase,
+    refusing: Refused,
+    removed: Sequence[Mapping[str, Any]],
+    *,
+    noted_anew: bool = True,
 ) -> Erased:
     """Put ``change`` into effect in all versions, while ``store`` is locked and ``named`` its newest version.
 
-    ``removed`` is what the history is to say (LEDGER). What was appended and never committed becomes part of the store.
+    ``removed`` is what the history is to say (LEDGER), a row each. ``noted_anew``: what commits noted of their
+    messages, such as the last second of a shop, is to be that of the rows that are left. What was appended and never committed becomes part of the store.
     """
     old = named.folder
     for _ in range(_ATTEMPTS):
         before = _versions(old)
         new = generations.begin(store.folder)
         try:
-            version = _build(old, new, change, refusing, removed)
+            version = _build(old, new, change, refusing, removed, noted_anew)
             # A writer on a disk without locks either sees the new tables after his commit, or is seen here.
             if _versions(old) == before:
                 generations.switch(store.folder, new)
@@ -79,21 +86,31 @@ def erase(
     raise StoreError(f"the store at {store.folder} is being written by others", "try again later")
 
 
-def _build(old: Path, new: Path, change: Erase, refusing: Refused, removed: Mapping[str, Any]) -> int:
+def _build(
+    old: Path,
+    new: Path,
+    change: Erase,
+    refusing: Refused,
+    removed: Sequence[Mapping[str, Any]],
+    noted_anew: bool,
+) -> int:
     """All tables anew, and a commit that says what is missing. Returns its version."""
     changed: dict[str, str | None] = {}
     for name, layout in LAYOUTS.items():
         if name != "ledger":
             renamed = table_history.write_anew(old / name, new / name, layout, partial(change, name))
-            if name == "messages":
+            if name == "messages" and noted_anew:
                 changed = renamed
     contents = _Contents(old, new, changed)
     layout = LAYOUTS["ledger"]
     table_history.write_anew(old / "ledger", new / "ledger", layout, partial(contents.of, change))
     refused.save(new, refusing)
     Table(new / "ledger", layout).add_missing_columns()
-    row = ledger_row(action="forget", fingerprint=uuid.uuid4().hex, removed=dict(removed))
-    return Writer(new, dry_run=False).commit(pl.DataFrame([row], schema=LEDGER))
+    rows = [
+        ledger_row(action="forget", fingerprint=uuid.uuid4().hex, removed=dict(removal))
+        for removal in removed
+    ]
+    return Writer(new, dry_run=False).commit(pl.DataFrame(rows, schema=LEDGER))
 
 
 def _versions(root: Path) -> dict[str, int]:

@@ -110,7 +110,7 @@ def forget(
         if not found.anything:
             return replace(outcome, completed=completed)
         on_done(1, 3)
-        done = erasure.erase(store, named, found.change, found.refusing(), found.removed())
+        done = erasure.erase(store, named, found.change, found.refusing(), [found.removed()])
         on_done(2, 3)
     touched = tuple(_recounted(one, store, config) for one in outcome.frozen)
     on_done(3, 3)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from cslog import clock, kpi, profile
+from cslog import cautions, clock, kpi, profile
 from cslog.answer import Answer, Question
 from cslog.clock import Period
 from cslog.config import Config
@@ -96,7 +96,13 @@ def freeze(
         raise UsageError(f"--as-of {clock.iso(as_of)} is still to come", "wait until the month is final")
     way = plain_profile(scope, config)
     with store.reading():
-        version = store.snapshot().store_version
+        snapshot = store.snapshot()
+        version, complete_from = snapshot.store_version, cautions.complete_since(snapshot)
+    if scope.month < complete_from:
+        raise UsageError(
+            f"{scope.month} cannot be frozen: what is older than the store keeps (保存期限) was removed",
+            f"the first month that is complete is {complete_from}",
+        )
     answers = {
         by: kpi.report(scope.question(by, as_of, version), store, way, config, on_done) for by in GROUPINGS
     }

@@ -1,4 +1,6 @@
-"""What an ingest does not take: rows of forgotten buyers. Counted in its report, never left out silently."""
+"""What an ingest does not take: rows of forgotten buyers, and what is older than the store keeps. Counted in its
+report, never left out silently.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,9 @@ class FileReport(Protocol):
     path: str
     messages_forgotten: int
     orders_forgotten: int
+    messages_expired: int
+    orders_expired: int
+    warnings: list[str]
 
 
 class ReadFile(Protocol):
@@ -43,7 +48,10 @@ class Gate:
 
     def filter(self, file: ReadFile) -> None:
         """Take out of ``file`` what must not come back, and say how much in its report."""
-        if self.refused is None or not self.refused.buyers:
+        if self.refused is None:
+            return
+        self._expire(file, self.refused)
+        if not self.refused.buyers:
             return
         nicks: set[str] = set()
         before = sum(map(len, file.messages)), _rows(file.orders)
@@ -56,6 +64,34 @@ class Gate:
         file.report.orders_forgotten = before[1] - _rows(file.orders)
         if nicks:
             self._silence(file, nicks)
+
+    @staticmethod
+    def _expire(file: ReadFile, refused: Refused) -> None:
+        """Leave out what is older than the store keeps."""
+        first, texts = refused.messages_from, refused.texts_from
+        silenced = 0
+        for number, messages in enumerate(file.messages):
+            sent_at = messages["sent_at"]
+            late = sent_at >= (first or 0)
+            if not late.all():
+                file.report.messages_expired += int((~late).sum())
+                messages = Coded.of(messages.frame().filter(pl.Series(late)))
+                sent_at = sent_at[late]
+            old = sent_at < (texts or 0)
+            if old.any():
+                frame = messages.frame()
+                silenced += int((pl.Series(old) & frame["text"].is_not_null()).sum())
+                messages = Coded.of(frame.with_columns(text=pl.when(~pl.Series(old)).then("text")))
+            file.messages[number] = messages
+        if silenced:
+            file.report.warnings.append(
+                f"{silenced} texts are older than the store keeps them (保存期限) and were left out"
+            )
+        if refused.orders_from is not None:
+            before = _rows(file.orders)
+            last = pl.max_horizontal("created_at", "paid_at", "shipped_at")
+            file.orders = [frame.filter(last >= refused.orders_from) for frame in file.orders]
+            file.report.orders_expired = before - _rows(file.orders)
 
     def _meets(self, messages: Coded) -> bool:
         """Whether any of the messages is with a forgotten buyer."""

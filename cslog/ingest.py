@@ -53,6 +53,8 @@ class FileReport:
     replaced_characters: int = 0
     messages_forgotten: int = 0  # of buyers whom `cslog forget` has removed: not taken again
     orders_forgotten: int = 0
+    messages_expired: int = 0  # older than the store keeps (retention)
+    orders_expired: int = 0
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -77,6 +79,8 @@ class Report:
             "rejects": sum(file.rejects for file in self.files),
             "messages_forgotten": sum(file.messages_forgotten for file in self.files),
             "orders_forgotten": sum(file.orders_forgotten for file in self.files),
+            "messages_expired": sum(file.messages_expired for file in self.files),
+            "orders_expired": sum(file.orders_expired for file in self.files),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,13 +172,13 @@ class _Reading:
                 f"cslog failed on it ({type(error).__name__}); please report this, the file was left out"
             )
             return file
-        self.gate.filter(file)
         report.status = "ingested"
         report.encoding = batch.encoding
         report.replaced_characters = batch.replaced_characters
         report.warnings = batch.warnings
         if found.open_elsewhere:
             report.warnings.append("another program still writes it; ingest it again for what comes later")
+        self.gate.filter(file)
         return file
 
     def _resolve(self, file: _File, batch: Batch) -> None:
@@ -273,7 +277,8 @@ def ingest(
         appending.result()
         _append(writer, pending, reports, known_as)
         for report in reports:
-            report.messages_duplicate = report.messages_read - report.messages_new - report.messages_forgotten
+            refused = report.messages_forgotten + report.messages_expired
+            report.messages_duplicate = report.messages_read - report.messages_new - refused
         rows = [
             _ledger_row(report, told) | {"path": known_as[report.path]}
             for report in reports

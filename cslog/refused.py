@@ -20,11 +20,19 @@ _FILE = "refused.json"
 
 
 class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``buyers``: when a buyer was forgotten (wall seconds), by his digest; ``orders``: digests of their orders."""
+    """``buyers``: when a buyer was forgotten (wall seconds), by his digest; ``orders``: digests of their orders.
+
+    ``complete_from``: the first month (2024-11) whose figures are complete, after older ones were removed;
+    ``messages_from``, ``orders_from``, ``texts_from``: seconds before which nothing of the kind is kept.
+    """
 
     key: str
     buyers: dict[str, int] = {}
     orders: frozenset[str] = frozenset()
+    complete_from: str | None = None
+    messages_from: int | None = None
+    orders_from: int | None = None
+    texts_from: int | None = None
 
     def buyer(self, shop: str | None, nick: str) -> str:
         """The digest of a buyer of ``shop``, or of all shops."""

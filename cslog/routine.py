@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from cslog import __version__, clock, gaps
+from cslog import __version__, clock, gaps, retention
 from cslog.clock import Period
 from cslog.config import Config, RunReport
 from cslog.errors import CslogError, UsageError, steps_of
@@ -98,6 +98,7 @@ class Round:
     missing_days: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     reports: list[Written] = field(default_factory=list)
+    expired: dict[str, Any] | None = None  # what was removed for being older than the store keeps
     error: str | None = None
     cslog_version: str = __version__
 
@@ -187,6 +188,7 @@ def run(
     try:
         with _alone(plan):
             _take_in(found, plan, store, config, on_file)
+            _expire(found, plan, store, config)
             _look_for_gaps(found, plan, store)
             _report(found, plan, config, write)
     except _BusyError as error:
@@ -248,6 +250,24 @@ def _take_in(
     found.warnings += [
         f"{file.path}: waits for more than a day: {file.reason}" for file in outcome.left if file.old
     ]
+
+
+def _expire(found: Round, plan: Plan, store: Store, config: Config) -> None:
+    """Remove what is older than ``[retention]`` says; after the ingest, which may have brought such things."""
+    limits = retention.limits_of(config, plan.today)
+    if limits == retention.Limits():
+        return
+    gone = retention.expire(limits, store, config)
+    found.store_version = gone.store_version
+    found.warnings += gone.warnings
+    if gone.messages or gone.orders or gone.texts:
+        found.expired = {
+            "complete_from": gone.complete_from,
+            "texts_from": gone.texts_from,
+            "messages": gone.messages,
+            "orders": gone.orders,
+            "texts": gone.texts,
+        }
 
 
 def _look_for_gaps(found: Round, plan: Plan, store: Store) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cslog.commands import app
 from cslog.commands.session import Session, with_session
 from cslog.errors import UsageError
+
+if TYPE_CHECKING:
+    from cslog.config import Config
 
 
 @app.command()
@@ -31,13 +34,31 @@ def forget(
         list[str] | None,
         typer.Option("--shop", help="Only of this shop (店铺); repeatable; none: of all shops."),
     ] = None,
+    expired: Annotated[
+        bool,
+        typer.Option(
+            "--expired", help="Whatever is older than [retention] of cslog.toml says (超过保存期限)."
+        ),
+    ] = False,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            "--before",
+            metavar="YYYY-MM",
+            help="Whatever no figure of this month or a later one needs (保存起始月份).",
+        ),
+    ] = None,
+    text_only: Annotated[
+        bool,
+        typer.Option("--text-only", help="With --before: only what was said (仅删除原文); figures stay."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed (试运行).")
     ] = False,
 ) -> None:
-    """Remove buyers from the store (遗忘买家): messages, orders, rejected lines, in every version, for good.
+    """Remove buyers from the store (遗忘买家), or what is older than it should keep, in every version, for good.
 
-    The history says when and how much, not who. Older files that are read again bring nothing of them back. Killed
+    Of a buyer go messages, orders and rejected lines. The history says when and how much, not who. Older files that are read again bring nothing of them back. Killed
     half-way, nothing or all is done; type the same again. Backups, reports and the exports themselves are yours to
     clean (docs/privacy.md).
     """
@@ -46,6 +67,16 @@ def forget(
 
     session.wanted_format()
     settings = session.settings()
+    by_age, by_nick = expired or before is not None, bool(buyer or buyer_file)
+    if (by_age and (by_nick or shop)) or (expired and before is not None):
+        raise UsageError("--buyer, --expired and --before contradict each other", "give one of them")
+    if text_only and before is None:
+        raise UsageError(
+            "--text-only goes with --before", "give --before YYYY-MM, or text_months in cslog.toml"
+        )
+    if by_age:
+        _forget_by_age(session, settings, before, text_only, dry_run)
+        return
     nicks = library.plain_nicks([*(buyer or ()), *(_lines(buyer_file) if buyer_file else ())])
     with session.progress("forgetting") as on_done:
         found = library.forget(
@@ -57,6 +88,23 @@ def forget(
             on_done=on_done,
         )
     session.show(sheets.forgotten(found), settings)
+
+
+def _forget_by_age(
+    session: Session, settings: Config, before: str | None, text_only: bool, dry_run: bool
+) -> None:
+    from cslog import clock, retention
+    from cslog.report import privacy as sheets
+
+    limits = retention.limits_of(settings, clock.today())
+    if before is not None:
+        month = clock.month_label(clock.Period.of(month=before).first_day)
+        limits = retention.Limits(None, month) if text_only else retention.Limits(month)
+    with session.progress("forgetting") as on_done:
+        found = retention.expire(
+            limits, session.open_store(settings), settings, dry_run=dry_run, on_done=on_done
+        )
+    session.show(sheets.expired(found), settings)
 
 
 def _lines(file: Path) -> list[str]:

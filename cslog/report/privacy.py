@@ -9,6 +9,7 @@ from cslog.report.sheet import Column, Sheet
 
 if TYPE_CHECKING:
     from cslog.forget import Forgotten
+    from cslog.retention import Expired
 
 
 def forgotten(found: Forgotten) -> Sheet:
@@ -35,7 +36,40 @@ def forgotten(found: Forgotten) -> Sheet:
     )
 
 
-def _remarks(found: Forgotten) -> Iterator[str]:
+def expired(found: Expired) -> Sheet:
+    """What was older than the store keeps: one row per month."""
+    columns = (
+        Column("month", "月份"),
+        Column("messages", "消息", "messages"),
+        Column("orders", "订单", "orders"),
+        Column("texts", "原文", "messages"),
+    )
+    did = "would remove" if found.dry_run else "removed"
+    title = (
+        f"{did} what is beyond retention (保存期限): {found.messages:,} messages, {found.orders:,} orders, "
+        f"{found.texts:,} texts, the texts of {found.rejects} rejected lines"
+    )
+    warnings = [*_left_behind(found), *found.warnings]
+    if found.frozen:
+        warnings.append(
+            f"{', '.join(found.frozen)} stay as they were frozen (冻结) and cannot be computed again"
+        )
+    stamp = [("figures complete from 完整月份", found.complete_from or "the beginning")]
+    if found.texts_from:
+        stamp.append(("texts kept from 原文起始", found.texts_from))
+    version = "removed nothing (--dry-run)" if found.dry_run else str(found.store_version)
+    return Sheet(
+        "forget",
+        title,
+        columns,
+        found.months,
+        found.as_dict(),
+        stamp=(*stamp, ("store version", version)),
+        warnings=tuple(warnings),
+    )
+
+
+def _left_behind(found: Forgotten | Expired) -> Iterator[str]:
     if found.completed:
         yield "an earlier run was interrupted; the files that it had left behind are deleted now"
     if found.left:
@@ -43,6 +77,10 @@ def _remarks(found: Forgotten) -> Iterator[str]:
             f"{found.left} folders with old files are still open in another program: they are deleted by the next "
             "command that writes, or by the same again"
         )
+
+
+def _remarks(found: Forgotten) -> Iterator[str]:
+    yield from _left_behind(found)
     for one in found.frozen:
         if found.dry_run or one.differing is None:
             yield f"{one.month} is frozen (冻结, {one.id}): its figures may differ afterwards"

@@ -58,6 +58,16 @@ def sheet_of(found: Round) -> Sheet:
         ("status", f"{found.status} ({found.exit_status}), {found.duration_s:.1f} s"),
         ("store version", str(found.store_version if found.store_version is not None else "–")),
         *(
+            [
+                (
+                    "beyond retention 超过保存期限",
+                    "{messages} messages, {orders} orders, {texts} texts removed".format(**found.expired),
+                )
+            ]
+            if found.expired
+            else []
+        ),
+        *(
             ("report 报表", f"{one.output}: {one.error}" if one.error else one.output)
             for one in found.reports
         ),

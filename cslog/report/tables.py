@@ -42,6 +42,8 @@ def ingested(report: IngestReport, dry_run: bool) -> Sheet:
         Column("replaced_characters", "替换字符", "characters"),
         Column("messages_forgotten", "已遗忘消息", "messages"),
         Column("orders_forgotten", "已遗忘订单", "orders"),
+        Column("messages_expired", "过期消息", "messages"),
+        Column("orders_expired", "过期订单", "orders"),
     )
     rows = pl.DataFrame(
         [{column.key: file[column.key] for column in columns} for file in document["files"]],
@@ -54,6 +56,9 @@ def ingested(report: IngestReport, dry_run: bool) -> Sheet:
     kept_out = totals["messages_forgotten"] + totals["orders_forgotten"]
     if kept_out:
         title += f"; forgotten (已遗忘，不再导入): {kept_out} rows"
+    expired = totals["messages_expired"] + totals["orders_expired"]
+    if expired:
+        title += f"; beyond retention (超过保存期限，不再导入): {expired} rows"
     version = "kept nothing (--dry-run)" if dry_run else str(document["store_version"])
     shown = ("path", "status", "reader", "messages_new", "orders_new", "orders_changed", "rejects")
     return Sheet("ingest", title, columns, rows, document, shown=shown, stamp=(("store version", version),))
@@ -116,7 +121,7 @@ def history(ledger: pl.DataFrame) -> Sheet:
         cslog_version="cslog_version",
     )
     title = f"{rows.height} steps, oldest first; negative numbers were removed"
-    shown = ("at", "action", "messages", "orders", "buyers", "months", "path")
+    shown = ("at", "action", "what", "messages", "orders", "buyers", "months", "path")
     return Sheet("history", title, columns, rows, {"history": ...}, shown)
 
 
