@@ -1,15 +1,18 @@
-"""`cslog forget`: people out of the store."""
+"""`cslog forget` and `cslog export`: people out of the store, and rows without people."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cslog.commands import app
-from cslog.commands.session import Session, with_session
+from cslog.commands.options import Day, First, Last, Month, Shops, Version
+from cslog.commands.session import Format, Session, with_session
 from cslog.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +91,85 @@ def forget(
             on_done=on_done,
         )
     session.show(sheets.forgotten(found), settings)
+
+
+class What(StrEnum):
+    """What is exported."""
+
+    messages = "messages"
+    orders = "orders"
+
+
+@app.command()
+@with_session
+def export(
+    session: Session,
+    month: Month = None,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
+    what: Annotated[
+        What, typer.Option("--what", help="Messages (消息), or orders as they are now (订单) by creation.")
+    ] = What.messages,
+    shop: Shops = None,
+    version: Version = None,
+    pseudonymise: Annotated[
+        bool,
+        typer.Option(
+            "--pseudonymise",
+            help="Replace nicks and order numbers by keyed pseudonyms (假名), mask phones, addresses, cards and the "
+            "like in texts (脱敏): best effort, read before you pass it on.",
+        ),
+    ] = False,
+    agents: Annotated[bool, typer.Option("--agents", help="With --pseudonymise: agents (客服) too.")] = False,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="The key of the pseudonyms (密钥); else one in the store. Another key: other pseudonyms.",
+        ),
+    ] = None,
+    no_text: Annotated[
+        bool, typer.Option("--no-text", help="Leave texts and memos empty (不含原文).")
+    ] = False,
+) -> None:
+    """Write messages or orders of a period to a file (导出): --output FILE.parquet, .csv or .jsonl.
+
+    Without --pseudonymise the file holds nicks and texts as they are. Nobody else may read it (0600).
+    """
+    from cslog import clock
+    from cslog import export as library
+    from cslog.pseudonyms import Pseudonyms, key_of
+    from cslog.report import privacy as sheets
+    from cslog.report import streams
+
+    if session.output is None:
+        raise UsageError("no file is named", f"give --output FILE, ending in {' '.join(streams.ENDINGS)}")
+    if session.format not in (None, Format.json, Format.table):
+        raise UsageError("the ending of --output says how rows are written", "leave --format out")
+    if (agents or key_file) and not pseudonymise:
+        raise UsageError("--agents and --key-file go with --pseudonymise", "add it")
+    settings = session.settings()
+    store = session.open_store(settings)
+    shops = tuple(sorted({settings.canonical_shop(name) for name in shop or ()}))
+    chosen = library.Selection(clock.Period.of(month, day, first, last), shops, texts=not no_text)
+    with store.reading():
+        snapshot = store.snapshot(version)
+        disguise = None
+        if pseudonymise and snapshot.store_version:
+            disguise = library.Disguise(Pseudonyms(key_of(key_file, store.folder)), agents)
+        rows = library.messages if what == What.messages else library.orders
+        known = sheets.MESSAGE_COLUMNS if what == What.messages else sheets.ORDER_COLUMNS
+        names = library.columns_of([column.key for column in known], disguise)
+        count = streams.write(
+            session.output,
+            rows(snapshot, chosen, disguise),
+            [column for column in known if column.key in names],
+            session.headings(settings),
+        )
+    sheet = sheets.exported(what.value, session.output, count, disguise is not None, snapshot.store_version)
+    replace(session, output=None).show(sheet, settings)
 
 
 def _forget_by_age(

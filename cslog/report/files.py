@@ -41,11 +41,12 @@ def to_csv(sheet: Sheet, language: Language) -> bytes:
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow([column.heading(language) for column in sheet.columns])
     for row in sheet.rows.select(column.key for column in sheet.columns).iter_rows():
-        writer.writerow([_csv_cell(value, column) for value, column in zip(row, sheet.columns, strict=True)])
+        writer.writerow([csv_cell(value, column) for value, column in zip(row, sheet.columns, strict=True)])
     return buffer.getvalue().encode("utf-8-sig")
 
 
-def _csv_cell(value: Any, column: Column) -> Any:
+def csv_cell(value: Any, column: Column) -> Any:
+    """A value as CSV holds it; a text that a spreadsheet would compute has an apostrophe in front."""
     if value is None:
         return ""
     if column.unit in INSTANTS:
@@ -59,19 +60,24 @@ def _csv_cell(value: Any, column: Column) -> Any:
 
 def to_parquet(sheet: Sheet) -> bytes:
     """Columns by key; money as Decimal yuan, instants as naive Shanghai timestamps."""
-    frame = sheet.rows.select(column.key for column in sheet.columns).with_columns(
+    frame = typed(sheet.rows, sheet.columns)
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, metadata={"cslog": msgspec.json.encode(dict(sheet.stamp)).decode()})
+    return buffer.getvalue()
+
+
+def typed(rows: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+    """Columns by key: money as Decimal yuan, instants as naive Shanghai timestamps."""
+    return rows.select(column.key for column in columns).with_columns(
         [
             # A quotient has the scale of its dividend, so that must have the two decimals already.
             (pl.col(c.key).cast(pl.Decimal(20, 2)) / 100).cast(pl.Decimal(18, 2))
             if c.unit == "CNY"
             else pl.from_epoch(pl.col(c.key), time_unit="s").alias(c.key)
-            for c in sheet.columns
+            for c in columns
             if c.unit == "CNY" or c.unit in INSTANTS
         ]
     )
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, metadata={"cslog": msgspec.json.encode(dict(sheet.stamp)).decode()})
-    return buffer.getvalue()
 
 
 def to_xlsx(sheets: Sheet | Sequence[Sheet], language: Language) -> bytes:

@@ -1,15 +1,69 @@
-"""What was removed from the store, as a sheet."""
+"""What was removed from the store, as a sheet; and what of it goes into files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from cslog.report.sheet import Column, Sheet
 
 if TYPE_CHECKING:
     from cslog.forget import Forgotten
     from cslog.retention import Expired
+
+
+MESSAGE_COLUMNS = (
+    Column("sent_at", "发送时间", "second"),
+    Column("platform", "平台"),
+    Column("shop", "店铺"),
+    Column("buyer", "买家"),
+    Column("agent", "客服"),
+    Column("speaker", "发言方"),
+    Column("kind", "消息类型"),
+    Column("characters", "字数", "characters"),
+    Column("text", "内容"),
+    Column("transfer_from", "转出客服"),
+    Column("transfer_to", "转入客服"),
+    Column("source_file", "来源文件"),
+    Column("source_line", "行号"),
+)
+ORDER_COLUMNS = (
+    Column("order_id", "订单编号"),
+    Column("platform", "平台"),
+    Column("shop", "店铺"),
+    Column("buyer", "买家"),
+    Column("created_at", "创建时间", "second"),
+    Column("paid_at", "付款时间", "second"),
+    Column("shipped_at", "发货时间", "second"),
+    Column("state", "状态"),
+    Column("amount", "实付金额", "CNY"),
+    Column("post_fee", "邮费", "CNY"),
+    Column("refund", "退款金额", "CNY"),
+    Column("items", "件数", "items"),
+    Column("memo", "卖家备注"),
+    Column("flag", "旗帜"),
+    Column("close_reason", "关闭原因"),
+    Column("source_file", "来源文件"),
+    Column("source_line", "行号"),
+)
+
+
+def exported(what: str, file: Path, rows: int, pseudonymised: bool, store_version: int) -> Sheet:
+    """What was written where."""
+    columns = (Column("file", "文件"), Column("what", "内容"), Column("rows", "行数", "rows"))
+    document = {
+        "file": str(file),
+        "what": what,
+        "rows": rows,
+        "pseudonymised": pseudonymised,
+        "store_version": store_version,
+    }
+    frame = pl.DataFrame([{column.key: document[column.key] for column in columns}])
+    title = f"{rows:,} {what} exported" + (", pseudonymised (假名化)" if pseudonymised else "")
+    return Sheet("export", title, columns, frame, document, stamp=(("store version", str(store_version)),))
 
 
 def forgotten(found: Forgotten) -> Sheet:
