@@ -321,19 +321,19 @@ def write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
     loose = set(layout.loose)
     whole = set(layout.columns) - {layout.partition} <= set(names)
     notes = {name: note(table) for name, note in layout.notes.items()} if whole else {}
-    table = table.replace_schema_metadata(notes)
     with path.open("wb") as file:
-        pq.write_table(
-            table,
+        with pq.ParquetWriter(
             file,
-            row_group_size=ROWS_PER_GROUP,
+            table.schema,
             compression={name: "none" if name in loose else "zstd" for name in names},
             compression_level={name: 1 for name in names if name not in loose},
             use_dictionary=[name for name in names if name not in (*layout.plain, *layout.stepping)],
             column_encoding=dict.fromkeys(layout.stepping, "DELTA_BINARY_PACKED") or None,
             write_statistics=list(layout.bounds) or False,
             store_schema=False,
-        )
+        ) as writer:
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            writer.add_key_value_metadata(notes)
         file.flush()
         os.fsync(file.fileno())
         return file.tell()

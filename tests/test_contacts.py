@@ -1,12 +1,18 @@
 """Digests of who wrote to whom: nothing is ever missed, little is found that is not there."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cslog import contacts
+from cslog import contacts, ingest
+from cslog.config import Config
 from cslog.schema import MessageClass
+from cslog.store import Store
+
+SAMPLE = Path(__file__).parent.parent / "sample_logs"
 
 keys = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
 rows = st.lists(st.tuples(keys, keys, st.sampled_from(MessageClass)), max_size=40)
@@ -42,3 +48,15 @@ def test_few_pairs_are_found_that_are_not_there():
         "message_class": np.full(buyer.size, MessageClass.BUYER),
     }
     assert not contacts.may_hold(contacts.digest_of(by_buyers), buyer, agent).any()
+
+
+def test_every_file_of_messages_has_its_note(tmp_path):
+    store = Store(tmp_path / "store")
+    ingest.ingest([str(SAMPLE)], store, Config())
+    parts = store.snapshot().parts("messages")
+    for part in parts:
+        rows = pl.read_parquet(part.path)
+        note = part.note(contacts.NOTE)
+        assert note is not None
+        assert note == contacts.note_of({name: rows[name].to_numpy() for name in contacts.COLUMNS})
+    assert len(parts) > 1
