@@ -131,7 +131,8 @@ def transfer_parties(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
     By Polars, whose time does not explode over blanks.
     """
-    return text.str.extract(TRANSFER, 1), text.str.extract(TRANSFER, 2)
+    parties = text.str.extract_groups(TRANSFER).struct
+    return parties.field("1"), parties.field("2")
 
 
 def kind(text: str) -> Kind:

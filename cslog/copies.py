@@ -79,6 +79,12 @@ def _folded(batch: Coded, rows: np.ndarray, repeated: np.ndarray) -> Coded:
     return replace(batch, columns=columns)
 
 
+def keys_of(batch: Coded) -> pl.LazyFrame:
+    """What ``unknown`` needs of messages to find their copies, and nothing of what they say."""
+    frame = batch.frame(schema.MESSAGE_ID).lazy()
+    return frame.with_columns(**{name: pl.lit(None, schema.MESSAGES[name]) for name in _RULES})
+
+
 def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
     """Rows of ``batch`` that the store lacks, and rows whose copy knows more than the store's.
 

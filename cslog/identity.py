@@ -271,7 +271,8 @@ class _People:
     account: np.ndarray
     buyer_key: np.ndarray
     own: np.ndarray  # the buyer is one of the shop's own people
-    of_shop: np.ndarray  # this and the next two: of the sender
+    of_shop: np.ndarray  # this and the next three: of the sender
+    neutral: np.ndarray  # the main account, which owns no conversation, or nobody
     robot: np.ndarray
     assistant: np.ndarray
 
@@ -283,12 +284,14 @@ def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
     person, people = distinct(_with(found, odd, [plain_account(name) for name in found[odd]]))
     buyer, sender = person[number[: raw.height]], person[number[raw.height :]]
     own, of_shop, robot, assistant = np.zeros((4, len(people)), bool)
+    neutral = people.is_null().to_numpy().copy() if people.null_count() else np.zeros(len(people), bool)
     odd = names.odd(people)
     short = []
     for at, name in zip(odd, people[odd], strict=True):
         of_shop[at] = names.is_account(name)
         own[at] = of_shop[at] or name in names.internal
         short.append(names.short(name) if of_shop[at] else name)
+        neutral[at] = short[-1] == names.shop
         robot[at], assistant[at] = names.is_robot(short[-1]), short[-1] in names.assistants
     account, accounts = distinct(_with(people, odd, short))
     return _People(
@@ -300,6 +303,7 @@ def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
         buyer_key=keys.hashes(people, _person(platform, names.shop, "")).to_numpy()[buyer],
         own=own[buyer],
         of_shop=of_shop[sender],
+        neutral=neutral[sender],
         robot=robot[sender],
         assistant=assistant[sender],
     )
@@ -346,15 +350,12 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
     marked[rows] = np.array([look.marked for look in looks], bool)[number]
     kind[rows] = np.array([int(look.kind) for look in looks], np.int8)[number]
     parties: list[tuple[str, str]] = []
-    if any(look.hands_over for look in looks):
-        text = pl.col("text")
-        pairs = (
-            pl.DataFrame({"text": found})
-            .select(*map(pl.Expr.alias, classify.transfer_parties(text), "ab"))
-            .rows()
-        )
+    over = [at for at, look in enumerate(looks) if look.hands_over]
+    if over:
+        lines = pl.DataFrame({"text": [found[at] for at in over]})
+        told_parties = lines.select(*map(pl.Expr.alias, classify.transfer_parties(pl.col("text")), "ab"))
         party = np.full(len(found), -1, np.int32)
-        for at, pair in enumerate(pairs):
+        for at, pair in zip(over, told_parties.iter_rows(), strict=True):
             if pair[0] is not None:
                 party[at] = len(parties)
                 parties.append((names.short(plain_account(pair[0])), names.short(plain_account(pair[1]))))
@@ -433,9 +434,8 @@ def _owners(
     """
     from cslog.scan import rows
 
-    # The main account is neutral; robots and system lines do not speak.
-    neutral = (people.accounts == names.shop).fill_null(True).to_numpy()[people.account]
-    speaks = (side == _AGENT) & (message_class != int(MessageClass.SYSTEM)) & ~neutral
+    # Robots and system lines do not speak.
+    speaks = (side == _AGENT) & (message_class != int(MessageClass.SYSTEM)) & ~people.neutral
     blocks, _ = rows.distinct(raw["block"].to_numpy())
     speaker = rows.only_one(blocks, np.where(speaks, people.account, -1))[blocks]
     exporting = -1 if exporter is None else len(people.accounts)

@@ -256,7 +256,7 @@ def ingest(
         appending: Future[None] = appender.submit(lambda: None)
         known = writer.known_fingerprints()
         pending, known_as = _Pending(), dict[str, str]()
-        how = _Reading(readers, options, accounts, told, known, keep_text, writer.gate())
+        how = _Reading(readers, options, accounts, told, known, keep_text and not dry_run, writer.gate())
         for file in _in_order(files, moved_to or {}, how, on_file):
             reports.append(file.report)
             if file.report.status != "ingested":
@@ -267,11 +267,13 @@ def ingest(
             known.add(file.fingerprint)
             known_as[file.report.path] = file.known_as or file.report.path
             pending.add(file)
-            if pending.rows >= _ROWS_PER_APPEND and not dry_run:
-                pending.merge()
+            if pending.rows >= _ROWS_PER_APPEND:
+                batch, pending = pending, _Pending()
+                if dry_run:  # a writer that keeps nothing must see all orders at once to count them
+                    batch, pending = _Pending(batch.messages), _Pending([], batch.orders, batch.rejects)
+                batch.merge()
                 appending.result()  # at most one batch is being appended, while the next is read and put in order
-                appending = appender.submit(_append, writer, pending, list(reports), dict(known_as))
-                pending = _Pending()
+                appending = appender.submit(_append, writer, batch, list(reports), dict(known_as))
         on_file(len(files), len(files), "")
         pending.merge()
         appending.result()

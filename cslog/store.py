@@ -230,6 +230,7 @@ class Writer:
         self._named = named or Store(folder, folder).snapshot()
         self._brought: list[dict[str, Any]] = []  # contents of the messages appended here
         self._files: set[str] = set()  # and the files they are in
+        self._tried: list[pl.LazyFrame] = []  # keys of the messages that a dry run has not written
         if not dry_run:
             for table, layout in LAYOUTS.items():
                 if not tables.exists(folder / table):
@@ -252,12 +253,14 @@ class Writer:
 
         def missing(known: _Known) -> dict[str, Iterable[tables.Rows]]:
             nonlocal fresh, refined
-            fresh, refined = copies.unknown(batch, known.files_with(batch))
+            fresh, refined = copies.unknown(batch, itertools.chain(known.files_with(batch), self._tried))
             refining = refined.columns | {"refines": np.ones(len(refined.text), np.bool_)}
             return {"part": _files_of(fresh), REFINEMENTS: _files_of(replace(refined, columns=refining))}
 
         self._files.update(self._append("messages", missing))
         self._brought += [contents_of_batch(rows) for rows in (fresh, refined) if len(rows)]
+        if self._dry_run and len(fresh):
+            self._tried.append(copies.keys_of(fresh))
         counts = np.bincount(fresh["source_file"], minlength=1)
         return Appended({batch.names[int(file)]: int(counts[file]) for file in np.flatnonzero(counts)}, {})
 

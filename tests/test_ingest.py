@@ -487,14 +487,21 @@ def test_an_ingest_that_breaks_off_is_seen_when_it_is_repeated(store, inbox, mon
 # ---- dry run, configuration -----------------------------------------------------------------------
 
 
-def test_a_dry_run_tells_the_same_and_keeps_nothing(store, inbox):
+@pytest.mark.parametrize("rows_per_append", [1, 1_000_000])
+def test_a_dry_run_tells_the_same_and_keeps_nothing(store, inbox, monkeypatch, rows_per_append):
+    """Also when there is too much to be held at once."""
+    monkeypatch.setattr(ingest_module, "_ROWS_PER_APPEND", rows_per_append)
+    early = OrderRow(SHOP, "9000000000000001", "buyer_a", BEGIN, None, None, 0, 1234, 1, 0)
+    write(inbox / "0.csv", worlds.order_bytes([early]))
+    write(inbox / "1.csv", worlds.order_bytes([early._replace(state=1, paid=BEGIN + 60)]))
     write(inbox / "a.txt", HELLO), write(inbox / "b.txt", worlds.txt_bytes(chat("在吗", "有货吗")))
     write(inbox / "c.txt", HELLO), write(inbox / "d.txt", b"unknown\n")
     tried = ingest([str(inbox)], store, Config(), dry_run=True)
     assert tried.store_version == 0
     assert not store.folder.exists()
     done = ingest([str(inbox)], store, Config())
-    assert [file.status for file in done.files] == ["ingested", "ingested", "duplicate", "failed"]
+    assert [file.status for file in done.files] == ["ingested"] * 4 + ["duplicate", "failed"]
+    assert [file.orders_changed for file in done.files] == [0, 1, 0, 0, 0, 0]
     assert tried.files == done.files
     assert done.store_version == 1
 

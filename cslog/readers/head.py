@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import fastexcel
     import polars as pl
 
-HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 32 * 1024
 
 _MAGIC = {
     b"\x89PNG": "picture",

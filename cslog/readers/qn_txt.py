@@ -79,7 +79,7 @@ class QnTxt:
         senders = columns.viewed(found.sender, content)
         if login is None and (options.shop is not None or senders.str.contains(":", literal=True).any()):
             shop = text.cast_of(senders, options, head.path).shop
-        nobody = pl.repeat(None, len(senders), dtype=pl.String, eager=True)
+        nobody = pl.Series([None], dtype=pl.String).new_from_index(0, len(senders))
         messages = {
             "line": found.line,
             "block": found.block,
