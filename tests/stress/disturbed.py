@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import polars as pl
 
-from cslog import answer, clock, freeze, frozen, ingest, kpi, profile, routine
+from cslog import answer, clock, forget, freeze, frozen, ingest, kpi, profile, routine
 from cslog.clock import Period
 from cslog.config import Config, Run, RunReport
 from cslog.errors import UsageError
@@ -42,7 +42,9 @@ SCOPE = Scope("2024-11", "chitu", "order_first")
 
 # Children are forked from a server that has imported everything and started no thread: real processes, fast.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.routine"])
+PROCESSES.set_forkserver_preload(
+    ["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.forget", "cslog.routine"]
+)
 
 
 def take_in(folder: str, files: tuple[str, ...]) -> None:
@@ -52,6 +54,13 @@ def take_in(folder: str, files: tuple[str, ...]) -> None:
 
 def compact(folder: str) -> None:
     Store(Path(folder)).compact()
+
+
+WHO = "月亮失眠了"
+
+
+def leave(folder: str) -> None:
+    forget.forget([WHO], Store(Path(folder)), Config())
 
 
 def close(folder: str) -> None:
@@ -208,6 +217,27 @@ def life(folder: Path, expected: list[dict], chance: random.Random, count: Count
     assert figures(store) == expected
     assert len(frozen.freezes(store)) == 1
     assert frozen.freezes(store)[0].parts["agent",].frame.height > 0
+    forgotten(folder, chance, count)
+
+
+def forgotten(folder: Path, chance: random.Random, count: Count) -> None:
+    """Somebody is forgotten, and that is killed: all of him is there or nothing, and in the end nothing."""
+    calm, store = folder.with_name(f"{folder.name}-forgetting"), Store(folder)
+    shutil.copytree(folder, calm)
+    before = figures(store)
+    leave(str(calm))
+    after = figures(Store(calm))
+    for wait in (0.05, 0.15, 0.3):
+        if killed(leave, folder, (), wait * chance.uniform(0.5, 1.5)):
+            count.kills["leave"] += 1
+        else:
+            count.too_late += 1
+        assert figures(store) in (before, after)
+    finished(leave, folder, ())
+    assert figures(store) == after != before
+    assert store.snapshot().keys_of_buyer(WHO).is_empty()
+    assert [path for path in folder.iterdir() if path.is_dir()] == [store.root]
+    shutil.rmtree(calm)
 
 
 def race(
