@@ -280,15 +280,19 @@ def check_seen(store: Store, told: list[dict], count: Count, compared: int | Non
             count.versions += 1
 
 
-def disturb(base: Path, kills: int, races: int, seed: int) -> Count:
+def disturb(
+    base: Path, kills: int, races: int, seed: int, on_done: Callable[[Count], None] = lambda count: None
+) -> Count:
     """Lives of stores until so many kills have hit, then races."""
     chance, count = random.Random(seed), Count()
     expected = undisturbed(base / "calm")
     while sum(count.kills.values()) < kills:
         life(base / f"store{count.stores}", expected, chance, count, kills)
         count.stores += 1
+        on_done(count)
     for number in range(races):
         race(base / f"race{number}", expected, chance, count)
+        on_done(count)
     return count
 
 
@@ -299,7 +303,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cslog-disturbed-") as name:
-        count = disturb(Path(name), chosen.kills, chosen.races, chosen.seed)
+        count = disturb(
+            Path(name), chosen.kills, chosen.races, chosen.seed, lambda count: print(count, file=sys.stderr)
+        )
     sys.stdout.write(f"{count}\n")
     return 0
 
