@@ -156,7 +156,9 @@ class Count:
 
     kills: Counter[str] = field(default_factory=Counter)
     stores: int = 0
+    amid: int = 0  # kills that left files of which no commit knows
     too_late: int = 0
+    lasted: dict[str, float] = field(default_factory=dict)  # seconds of each step when it was let be
     races: int = 0
     processes: int = 0
     answers: int = 0
@@ -165,7 +167,7 @@ class Count:
     def __str__(self) -> str:
         return (
             f"{sum(self.kills.values())} kills survived in {self.stores} stores ({dict(self.kills)}; "
-            f"{self.too_late} came too late), {self.races} races of {self.processes} processes, {self.answers} answers "
+            f"{self.amid} of them amid writing, {self.too_late} came too late), {self.races} races of {self.processes} processes, {self.answers} answers "
             f"meanwhile, {self.versions} versions made again file by file: nothing lost, every figure as undisturbed"
         )
 
@@ -177,10 +179,16 @@ def undisturbed(folder: Path) -> list[dict]:
     return figures(Store(folder))
 
 
-def killed(step: Callable[..., None], folder: Path, arguments: tuple, after: float) -> bool:
-    """Whether the step was still at work when it was killed."""
+def killed(step: Callable[..., None], folder: Path, arguments: tuple, after: float, writing: bool) -> bool:
+    """Whether the step was still at work when it was killed, ``after`` seconds from its start or (``writing``) from
+    the moment at which the first file of it was there.
+    """
+    before = written(folder)
     process = PROCESSES.Process(target=step, args=(str(folder), *arguments))
     process.start()
+    if writing:
+        while process.is_alive() and written(folder) == before:
+            time.sleep(0.001)
     process.join(after)
     alive = process.is_alive()
     process.kill()
@@ -188,11 +196,19 @@ def killed(step: Callable[..., None], folder: Path, arguments: tuple, after: flo
     return alive
 
 
-def finished(step: Callable[..., None], folder: Path, arguments: tuple) -> None:
+def finished(step: Callable[..., None], folder: Path, arguments: tuple) -> float:
+    """Let the step do its work; how long it took."""
+    begun = time.monotonic()
     process = PROCESSES.Process(target=step, args=(str(folder), *arguments))
     process.start()
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0, f"{step.__name__} ended with {process.exitcode}"
+    return time.monotonic() - begun
+
+
+def written(folder: Path) -> set[Path]:
+    """All files of data, named by a commit or not."""
+    return set(folder.glob("*/*.parquet")) | set(folder.glob("*/*/*.parquet"))
 
 
 def life(folder: Path, expected: list[dict], chance: random.Random, count: Count, kills: int) -> None:
@@ -202,18 +218,20 @@ def life(folder: Path, expected: list[dict], chance: random.Random, count: Count
         for _ in range(chance.choice((1, 1, 2))):
             if sum(count.kills.values()) >= kills:
                 break
-            if killed(
-                step, folder, arguments, chance.choice((0.02, 0.1, 0.3, 0.6)) * chance.uniform(0.2, 1.8)
-            ):
+            before, writing = written(folder), chance.random() < 0.7
+            most = 0.1 if writing else 1.1 * count.lasted.get(step.__name__, 0.5)
+            if killed(step, folder, arguments, chance.uniform(0, most), writing):
                 count.kills[step.__name__] += 1
             else:
                 count.too_late += 1
             if store.exists:
                 snapshot = store.snapshot()
                 assert snapshot.store_version >= known, "a version is gone"
+                count.amid += snapshot.store_version == known and written(folder) != before
                 known = snapshot.store_version
                 figures(store)
-        finished(step, folder, arguments)
+        count.lasted[step.__name__] = finished(step, folder, arguments)
+        known = store.snapshot().store_version
     assert figures(store) == expected
     assert len(frozen.freezes(store)) == 1
     assert frozen.freezes(store)[0].parts["agent",].frame.height > 0
@@ -310,15 +328,19 @@ def check_seen(store: Store, told: list[dict], count: Count, compared: int | Non
             count.versions += 1
 
 
-def disturb(base: Path, kills: int, races: int, seed: int) -> Count:
+def disturb(
+    base: Path, kills: int, races: int, seed: int, on_done: Callable[[Count], None] = lambda count: None
+) -> Count:
     """Lives of stores until so many kills have hit, then races."""
     chance, count = random.Random(seed), Count()
     expected = undisturbed(base / "calm")
     while sum(count.kills.values()) < kills:
         life(base / f"store{count.stores}", expected, chance, count, kills)
         count.stores += 1
+        on_done(count)
     for number in range(races):
         race(base / f"race{number}", expected, chance, count)
+        on_done(count)
     return count
 
 
@@ -329,7 +351,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cslog-disturbed-") as name:
-        count = disturb(Path(name), chosen.kills, chosen.races, chosen.seed)
+        count = disturb(
+            Path(name), chosen.kills, chosen.races, chosen.seed, lambda count: print(count, file=sys.stderr)
+        )
     sys.stdout.write(f"{count}\n")
     return 0
 

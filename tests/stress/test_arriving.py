@@ -8,6 +8,8 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -48,12 +50,18 @@ def expected(tmp_path_factory) -> pl.DataFrame:
     return messages(store)
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may look into; those of pytest are the user's alone."""
+    with tempfile.TemporaryDirectory(prefix="cslog-arriving-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.parametrize("way", range(len(arriving.WAYS)), ids=[way.__name__ for way in arriving.WAYS])
 @pytest.mark.parametrize("as_owner", [True, False] if ROOT_USER else [True])
-def test_what_is_read_is_what_the_file_was(tmp_path, way, as_owner, counted):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    found = arriving.watch(way, tmp_path / "files", at_length(0.3, 10), 7, as_owner)
+def test_what_is_read_is_what_the_file_was(open_folder, way, as_owner, counted):
+    found = arriving.watch(way, open_folder / "files", at_length(0.3, 10), 7, as_owner)
     who = "its owner" if as_owner else "somebody else"
     counted(f"{found.total()} reads by {who} of a file that is {arriving.WAYS[way].__name__}: {dict(found)}")
 
@@ -193,14 +201,13 @@ def test_files_that_go_while_others_are_read(tmp_path):
 
 
 @pytest.mark.skipif(not ROOT_USER, reason="needs root, to be somebody else")
-def test_folders_without_rights_are_said(tmp_path):
-    folder = tmp_path / "in"
+def test_folders_without_rights_are_said(open_folder):
+    folder = open_folder / "in"
     (folder / "closed").mkdir(parents=True)
     (folder / "closed" / "a.txt").write_bytes(SAMPLE.read_bytes())
     (folder / "closed").chmod(0)
     (folder / "b.txt").write_bytes(SAMPLE.read_bytes())
-    for parent in (folder, tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    folder.chmod(0o755)
     program = (
         "import os, sys\n"
         "from cslog import inputs, whole\n"
