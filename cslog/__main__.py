@@ -64,8 +64,9 @@ def program() -> None:
         sys.exit(status)
     try:
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # a scheduler may have started us with closed ones
+                stream.flush()
     except (OSError, ValueError):  # a full disk, a closed stream: Python knows what to say
         sys.exit(status)
     os._exit(status)
