@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -236,3 +237,34 @@ def test_a_file_that_changes_until_it_is_moved_stays(tmp_path, monkeypatch, othe
     assert not target.exists()
     assert inbox._move(file, target, whole.mark_of(file)) == target
     assert target.read_bytes() == b"written since"
+
+
+def test_a_share_that_gives_no_leases_is_read(tmp_path, monkeypatch):
+    """The client of SMB answers EAGAIN to whoever asks for a lease where the server gave it no oplock, and that of NFS
+    where it has no delegation (cifs_setlease, nfs4_add_lease in Linux): that does not mean that anybody writes.
+    """
+    fcntl = pytest.importorskip("fcntl")
+    real = fcntl.fcntl
+
+    def no_lease(descriptor, command, *more):
+        if command == fcntl.F_SETLEASE:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return real(descriptor, command, *more)
+
+    monkeypatch.setattr(fcntl, "fcntl", no_lease)
+    here = os.stat(tmp_path).st_dev
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"36 35 {os.major(here)}:{os.minor(here)} / /mnt rw - cifs //server/share rw\n")
+    read = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **how: read(mounts if path.name == "mountinfo" else path, **how)
+    )
+    file = tmp_path / "export.txt"
+    file.write_bytes(SAMPLE.read_bytes())
+    assert taken(file, Store(tmp_path / "store")).status == "ingested"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="a file system of Linux")
+def test_a_file_of_unknown_size_is_read():
+    """Such are all files of /proc, and those of some network drives."""
+    assert whole.read(Path("/proc/version")).data.startswith(b"Linux")
