@@ -16,6 +16,8 @@ from cslog.errors import CslogError, one_line, steps_of
 
 def main() -> NoReturn:
     """Run the command line; expected failures end as one line and the contract's exit status."""
+    if sys.stderr is None:  # closed by a scheduler: what we say there is for nobody
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         # A C locale or a GBK console must not make a nick with an emoji fatal.
         if isinstance(stream, io.TextIOWrapper):
