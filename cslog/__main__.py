@@ -16,6 +16,8 @@ from cslog.errors import CslogError, one_line, steps_of
 
 def main() -> NoReturn:
     """Run the command line; expected failures end as one line and the contract's exit status."""
+    if sys.stderr is None:  # closed by a scheduler: what we say there is for nobody
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         # A C locale or a GBK console must not make a nick with an emoji fatal.
         if isinstance(stream, io.TextIOWrapper):
@@ -64,8 +66,9 @@ def program() -> None:
         sys.exit(status)
     try:
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # a scheduler may have started us with closed ones
+                stream.flush()
     except (OSError, ValueError):  # a full disk, a closed stream: Python knows what to say
         sys.exit(status)
     os._exit(status)

@@ -202,7 +202,8 @@ class _Loader:
         if self._last <= self._high:
             return facts
         waiting = facts.unfollowed_turns(self._task.split.period)
-        waiting = waiting.filter(pl.Series(self._met_again(waiting)))
+        if not waiting.is_empty():
+            waiting = waiting.filter(pl.Series(self._met_again(waiting)))
         if waiting.is_empty():
             return facts
         known = pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high))

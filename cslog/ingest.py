@@ -24,8 +24,9 @@ from cslog.config import DEFAULT_ROBOTS, Config
 from cslog.errors import CslogError, ReadError
 from cslog.gate import Gate
 from cslog.inputs import Input, files_below, inputs_of
-from cslog.readers import registry
+from cslog.readers import decode, registry
 from cslog.readers.base import Batch, Options, Reader
+from cslog.readers.head import HEAD_BYTES, Head
 from cslog.snapshot import LEDGER
 from cslog.store import Appended, Store, Writer, ledger_row
 
@@ -146,19 +147,23 @@ class _Reading:
         report = FileReport(found.path, error=found.error)
         if found.head is None:
             return _File(report)
-        report.sha256 = hashlib.sha256(found.head.data).hexdigest()
+        head = _whole_lines(found.head) if found.open_elsewhere else found.head
+        report.sha256 = hashlib.sha256(head.data).hexdigest()
         file = _File(report, _fingerprint(report, self.fingerprint))
         if file.fingerprint in self.known:
             report.status = "duplicate"
             return file
         try:
-            reader = registry.identify(found.head, self.readers)
+            written = ReadError(
+                f"{found.path}: another program still writes it", "ingest it again when it is done"
+            )
+            if found.open_elsewhere and not head.data:
+                raise written
+            reader = registry.identify(head, self.readers)
             report.reader = reader.id
             if found.open_elsewhere and not registry.is_live(reader):
-                raise ReadError(
-                    f"{found.path}: another program still writes it", "ingest it again when it is done"
-                )
-            batch = reader.read(found.head, self.options).validated(f"{reader.id}: {found.path}")
+                raise written
+            batch = reader.read(head, self.options).validated(f"{reader.id}: {found.path}")
             self._resolve(file, batch)
         except CslogError as error:
             report.error = re.sub(r"^[:,] ", "", str(error).removeprefix(found.path))
@@ -316,6 +321,15 @@ def _in_order(
                 yield waiting.popleft()[1].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _whole_lines(head: Head) -> Head:
+    """A text to which a program still adds, as far as its lines have an end: half a line would stay in the store beside
+    the whole one that comes later.
+    """
+    if head.container != "text" or decode.looks_utf16(head.data[:HEAD_BYTES]):
+        return head
+    return Head(head.path, head.data[: head.data.rfind(b"\n") + 1])
 
 
 def _without_text(frame: pl.DataFrame) -> pl.DataFrame:

@@ -25,6 +25,8 @@ UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".opdownload", ".
 BY_ITS_NAME = "still being written, as its name says"
 
 _PAUSES_S = (0.0, 0.1, 0.3, 1.0)  # before a file that changed is read once more
+_REMOTE = ("cifs", "smb", "nfs")
+"""How the types of file systems begin whose clients leave leases to a server."""
 _SILENT_S = 30.0  # a pipe out of which nothing comes for so long has no writer that is at work
 
 Mark = tuple[int, int]
@@ -84,7 +86,8 @@ def _once(path: Path) -> Whole | None:
             raise UnreadableError(_too_large())
         data = _bounded(stream, before.st_size)
         after = os.fstat(descriptor)
-        if _mark(before) != _mark(after) or len(data) != after.st_size:
+        # A size of 0 with bytes in it: a file system that does not know sizes beforehand.
+        if _mark(before) != _mark(after) or len(data) != (after.st_size or len(data)):
             return None
         return Whole(data, elsewhere)
 
@@ -92,8 +95,9 @@ def _once(path: Path) -> Whole | None:
 def leased(descriptor: int) -> bool:
     """Take a read lease on the file until it is closed; whether another process has it open for writing.
 
-    Where the system has no leases, or not for this file or this disk, the answer is no. (Windows tells a writer by
-    itself.) The signal that a new writer raises is one that is ignored by default.
+    Where the system has no leases, or not for this file or this disk, the answer is no: clients of SMB and NFS refuse
+    one just so wherever the server gave them none, whether anybody writes or not. (Windows tells a writer by itself.)
+    The signal that a new writer raises is one that is ignored by default.
     """
     try:
         import fcntl
@@ -103,8 +107,21 @@ def leased(descriptor: int) -> bool:
     except (ImportError, AttributeError):
         return False
     except OSError as error:
-        return error.errno == errno.EAGAIN  # others: not our file, or a disk without leases
+        # Other errors: not our file, or a disk without leases.
+        return error.errno == errno.EAGAIN and not _is_remote(descriptor)
     return False
+
+
+def _is_remote(descriptor: int) -> bool:
+    """Whether the file lies on the disk of another machine; no where the system does not tell."""
+    device = os.fstat(descriptor).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    kinds = [words[words.index("-") + 1] for line in mounts if (words := line.split())[2] == number]
+    return any(kind.startswith(_REMOTE) for kind in kinds)
 
 
 def _bounded(stream: IO[bytes], size: int) -> bytes:

@@ -38,3 +38,21 @@ def test_all_is_written_before_the_process_ends():
 def test_the_status_is_that_of_the_failure():
     assert run("kpi", "--month", "2024-13").returncode == 2
     assert run("nonsense").returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors of a shell")
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_that_nobody_needs_is_no_failure(tmp_path, closed):
+    """Schedulers and daemons start programs like that; the exit status is what they go by."""
+    words = [sys.executable, "-m", "cslog", "metrics", "--output", str(tmp_path / "metrics.json")]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", *words], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (0, b"", 2 - closed)
+    assert (tmp_path / "metrics.json").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors of a shell")
+def test_the_status_of_a_failure_needs_no_stream():
+    words = [sys.executable, "-m", "cslog", "kpi", "--month", "2024-13"]
+    assert (
+        subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words], capture_output=True).returncode == 2
+    )

@@ -9,11 +9,15 @@ from cslog.kernels.signatures import I64
 
 HOUR = 3_600
 _MINUTES = 3_000  # of the day and most of the next; what lies beyond shares the last
+_FEW = 32  # so many seconds are sorted sooner without the minutes
+_MANY = 4_096  # so many may make a minute a crowd, into which insertion would take for ever
 
 
 @njit(cache=True, nogil=True)
 def _ascending(seconds, day_start):  # type: ignore[no-untyped-def]
-    """The seconds sorted: by their minute, and those of one minute, which are few, by insertion."""
+    """The seconds sorted: by their minute, and those of one minute, which are mostly few, by insertion."""
+    if seconds.size <= _FEW:
+        return np.sort(seconds)
     following = np.zeros(_MINUTES + 1, np.int64)
     for second in seconds:
         following[min(max((second - day_start) // 60, 0), _MINUTES - 1) + 1] += 1
@@ -24,6 +28,12 @@ def _ascending(seconds, day_start):  # type: ignore[no-untyped-def]
         minute = min(max((second - day_start) // 60, 0), _MINUTES - 1)
         found[following[minute]] = second
         following[minute] += 1
+    if seconds.size > _MANY:
+        begin = 0
+        for minute in range(_MINUTES):
+            if following[minute] - begin > _FEW:
+                found[begin : following[minute]] = np.sort(found[begin : following[minute]])
+            begin = following[minute]
     for i in range(1, found.size):
         second, j = found[i], i
         while j > 0 and found[j - 1] > second:

@@ -111,3 +111,20 @@ def test_a_kernel_is_compiled_for_one_signature_alone(kernel):
         pytest.skip("NUMBA_DISABLE_JIT")
     assert len(kernel.signatures) == 1
     assert not kernel._can_compile
+
+
+@pytest.mark.parametrize("size", [33, 300, 5_000])
+def test_sweep_of_many(size):
+    """More than are sorted at once; crowded minutes, a long tail, and what begins before or far behind its day."""
+    dice = np.random.default_rng(size)
+    crowd = dice.integers(36_000, 36_060, size // 2)
+    first = np.concatenate([crowd, dice.integers(-400, 3 * DAY, size - size // 2)])
+    last = first + dice.integers(0, 90, size)
+    spans = [(int(one), int(other)) for one, other in zip(first, last, strict=True)]
+    peak, chats, _ = concurrency.sweep(np.array([0, size]), first, last, np.array([-500]))
+    level = np.zeros(4 * DAY, np.int64)
+    for one, other in spans:
+        level[one + 500 : other + 501] += 1
+    assert peak.max() == level.max()
+    assert chats.sum() == level.sum()
+    assert chats[0, 10] == level[36_000:39_600].sum()

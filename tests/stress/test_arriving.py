@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -125,15 +126,25 @@ def test_an_export_that_was_cut_off_and_comes_again_is_there_once(tmp_path, expe
 def test_a_log_that_never_closes_is_read_as_far_as_it_goes(tmp_path):
     log, store = tmp_path / "channel.log", Store(tmp_path / "store")
     with log.open("wb", buffering=0) as program:
+        program.write(b"--- Log opened")
+        assert taken(log, store, reader=load_mapping(IRC)).messages_read == 0
+        program.seek(0)
         program.write(
             b"--- Log opened Tue Sep 01 09:59:58 2026\n10:00 < anna> hello\n10:01 <@xiaomei> anna: hi\n"
         )
         first = taken(log, store, reader=load_mapping(IRC))
         assert first.status == "ingested"
         assert not whole.read(log).open_elsewhere or "still writes it" in first.warnings[-1]
-        program.write(b"10:02 < anna> which number?\n")
+        program.write(b"10:02 < anna> which nu")
+        half = taken(log, store, reader=load_mapping(IRC))
+        if half.status == "ingested":
+            pytest.skip("a disk without leases")
+        assert half.status == "duplicate", "the line has no end yet: what is known is known"
+        program.write(b"mber?\n10:03 < an")
         assert taken(log, store, reader=load_mapping(IRC)).messages_new == 1
-    assert messages(store).height == 3
+        program.write(b"na> mine")
+    assert taken(log, store, reader=load_mapping(IRC)).messages_new == 1, "closed: its last line needs no end"
+    assert messages(store)["text"].sort().to_list() == ["anna: hi", "hello", "mine", "which number?"]
 
 
 def cslog(*words: str, folder: Path) -> subprocess.CompletedProcess:
@@ -243,3 +254,34 @@ def test_a_file_that_changes_until_it_is_moved_stays(tmp_path, monkeypatch, othe
     assert not target.exists()
     assert inbox._move(file, target, whole.mark_of(file)) == target
     assert target.read_bytes() == b"written since"
+
+
+def test_a_share_that_gives_no_leases_is_read(tmp_path, monkeypatch):
+    """The client of SMB answers EAGAIN to whoever asks for a lease where the server gave it no oplock, and that of NFS
+    where it has no delegation (cifs_setlease, nfs4_add_lease in Linux): that does not mean that anybody writes.
+    """
+    fcntl = pytest.importorskip("fcntl")
+    real = fcntl.fcntl
+
+    def no_lease(descriptor, command, *more):
+        if command == fcntl.F_SETLEASE:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return real(descriptor, command, *more)
+
+    monkeypatch.setattr(fcntl, "fcntl", no_lease)
+    here = os.stat(tmp_path).st_dev
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"36 35 {os.major(here)}:{os.minor(here)} / /mnt rw - cifs //server/share rw\n")
+    read = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **how: read(mounts if path.name == "mountinfo" else path, **how)
+    )
+    file = tmp_path / "export.txt"
+    file.write_bytes(SAMPLE.read_bytes())
+    assert taken(file, Store(tmp_path / "store")).status == "ingested"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="a file system of Linux")
+def test_a_file_of_unknown_size_is_read():
+    """Such are all files of /proc, and those of some network drives."""
+    assert whole.read(Path("/proc/version")).data.startswith(b"Linux")
