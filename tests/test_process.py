@@ -56,3 +56,11 @@ def test_the_status_of_a_failure_needs_no_stream():
     assert (
         subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words], capture_output=True).returncode == 2
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors of a shell")
+def test_without_an_output_the_way_out_is_said():
+    words = [sys.executable, "-m", "cslog", "metrics"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True)
+    assert done.returncode == 1
+    assert (b"--output" in done.stderr, done.stderr.count(b"\n")) == (True, 1)

@@ -104,6 +104,8 @@ class Session:
     def show(self, sheet: Sheet, settings: Config) -> None:
         """Write a sheet to stdout or ``--output``; warnings go to stderr."""
         wanted, language = self.wanted_format(), self.headings(settings)
+        if self.output is None and sys.stdout is None:
+            raise CslogError("there is no standard output to write to", "name a file with --output")
         if wanted in (Format.xlsx, Format.parquet) and self.output is None and sys.stdout.isatty():
             raise UsageError(f"{wanted} is not for the terminal", f"add --output {sheet.name}.{wanted}")
         content = render(sheet, wanted, language, colour=self.output is None and sys.stdout.isatty())
