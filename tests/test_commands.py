@@ -21,6 +21,7 @@ SAMPLES = ROOT / "sample_logs"
 COMMANDS = (
     "ingest", "kpi", "explain", "status", "metrics", "readers", "profiles", "rejects", "roster", "attribution", "orders",
     "list", "report", "freeze", "frozen", "corrections", "compact", "run", "schedule",
+    "history", "forget", "export",
 )  # fmt: skip
 COMMON = ("--store", "--config", "--quiet", "--json", "--format", "--output", "--language", "--help")
 
@@ -79,7 +80,8 @@ def test_ingest_json(tmp_path):
     assert set(report) == {"store_version", "files", "totals"}
     assert report["store_version"] == 1
     assert report["totals"] == {
-        "files": 9, "ingested": 8, "duplicate": 0, "failed": 1, "messages_new": 448, "orders_new": 48, "rejects": 0
+        "files": 9, "ingested": 8, "duplicate": 0, "failed": 1, "messages_new": 448, "orders_new": 48, "rejects": 0,
+        "messages_forgotten": 0, "orders_forgotten": 0, "messages_expired": 0, "orders_expired": 0,
     }  # fmt: skip
     wanted = {
         "path", "status", "reader", "encoding", "sha256", "messages_read", "messages_new", "messages_duplicate",
