@@ -58,7 +58,8 @@ def read(path: Path) -> Whole:
     if path.name.lower().endswith(UNFINISHED):
         raise UnreadableError(f"{BY_ITS_NAME}; rename it when it is whole")
     for pause in _PAUSES_S:
-        time.sleep(pause)
+        if pause:
+            time.sleep(pause)
         with contextlib.suppress(BlockingIOError):  # somebody else has a lease, and is asked to give it back
             if (found := _once(path)) is not None:
                 return found
