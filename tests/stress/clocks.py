@@ -84,8 +84,12 @@ def with_library(library: str, step, folder: Path, arguments: tuple, chance: ran
 
     jump()
     root = Path(__file__).parents[2]
+    # The library does not know the clock by which Python sleeps.
     program = (
-        f"from tests.stress import disturbed\ndisturbed.{step.__name__}({str(folder)!r}, *{arguments!r})\n"
+        "import select, time\n"
+        "time.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+        "from tests.stress import disturbed\n"
+        f"disturbed.{step.__name__}({str(folder)!r}, *{arguments!r})\n"
     )
     environment = os.environ | {
         "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(said), "FAKETIME_NO_CACHE": "1",
