@@ -179,7 +179,9 @@ def undisturbed(folder: Path) -> list[dict]:
     return figures(Store(folder))
 
 
-def killed(step: Callable[..., None], folder: Path, arguments: tuple, after: float, writing: bool) -> bool:
+def killed(
+    step: Callable[..., None], folder: Path, arguments: tuple, after: float, writing: bool = False
+) -> bool:
     """Whether the step was still at work when it was killed, ``after`` seconds from its start or (``writing``) from
     the moment at which the first file of it was there.
     """
