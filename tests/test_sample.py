@@ -31,7 +31,8 @@ def store(tmp_path_factory) -> str:
     folder = str(tmp_path_factory.mktemp("sample") / "store")
     totals = run("ingest", str(SAMPLES), "--store", folder)["totals"]
     assert totals == {
-        "files": 8, "ingested": 8, "duplicate": 0, "failed": 0, "messages_new": 448, "orders_new": 48, "rejects": 0
+        "files": 8, "ingested": 8, "duplicate": 0, "failed": 0, "messages_new": 448, "orders_new": 48, "rejects": 0,
+        "messages_forgotten": 0, "orders_forgotten": 0, "messages_expired": 0, "orders_expired": 0,
     }  # fmt: skip
     return folder
 

@@ -23,6 +23,7 @@ import xlsxwriter
 from cslog import config, identity, ingest, inputs, patterns, profile, roster
 from cslog.config import Config, Shop
 from cslog.errors import CslogError, UsageError
+from cslog.gate import Gate
 from cslog.readers import decode, mapping, registry
 from cslog.readers.base import Batch, Options, Reader
 from cslog.readers.head import Head
@@ -66,7 +67,7 @@ def _said(report: ingest.FileReport) -> None:
 def take(head: Head, readers: list[Reader], shop: str | None) -> list[pl.DataFrame]:
     """Read one file as `cslog ingest` does; the frames that it would append."""
     options = Options(shop=shop, staff=frozenset({"掌柜"}))
-    reading = ingest._Reading(readers, options, _accounts(shop), "", set(), keep_text=True)
+    reading = ingest._Reading(readers, options, _accounts(shop), "", set(), True, Gate())
     file = reading.read(inputs.Input(head.path, head))
     report, done = file.report, file.report.status == "ingested"
     if not done and report.error and "cslog failed" in report.error:
