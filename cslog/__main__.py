@@ -13,6 +13,9 @@ from typing import NoReturn
 from cslog.engine import memory
 from cslog.errors import CslogError, one_line, steps_of
 
+_INTERRUPTED = 130
+_STOPPED = "stopped; what was not finished is not kept: type the same again"
+
 
 def main() -> NoReturn:
     """Run the command line; expected failures end as one line and the contract's exit status."""
@@ -30,7 +33,7 @@ def main() -> NoReturn:
     except CslogError as error:
         sys.exit(_fail(one_line(str(error)), error.exit_status))
     except KeyboardInterrupt:
-        sys.exit(_fail("stopped; nothing of this run was kept", 130))
+        sys.exit(_fail(_STOPPED, _INTERRUPTED))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
@@ -39,13 +42,15 @@ def main() -> NoReturn:
         shown = getattr(error, "format_message", None)
         if shown is None:
             if type(error).__name__ == "Abort":
-                sys.exit(_fail("stopped; nothing of this run was kept", 130))
+                sys.exit(_fail(_STOPPED, _INTERRUPTED))
             if isinstance(error, SystemExit | GeneratorExit) or os.environ.get("CSLOG_TRACEBACK"):
                 raise
             sys.exit(_fail(_crash_report(error), 1))
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cslog"
         sys.exit(_fail(f"{' '.join(shown().split())} See `{command} --help`.", 2))
+    if status == _INTERRUPTED:  # Typer makes this of Ctrl-C, and says nothing
+        _fail(_STOPPED, _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -200,9 +200,7 @@ class Period:
                 "use one of --month 2024-11, --day 2024-11-11, or --from 2024-11-01 --to 2024-11-10",
             )
         if month is not None:
-            start = _parse(month + "-01", "--month", "2024-11", expected=month)
-            following = (start + datetime.timedelta(days=32)).replace(day=1)
-            return cls(day_number(start), day_number(following) - 1)
+            return cls.of_month(month)
         if day is not None:
             number = day_number(_parse(day, "--day", "2024-11-11"))
             return cls(number, number)
@@ -211,6 +209,13 @@ class Period:
         return cls(
             day_number(_parse(first, "--from", "2024-11-01")), day_number(_parse(last, "--to", "2024-11-30"))
         )
+
+    @classmethod
+    def of_month(cls, month: str, option: str = "--month") -> Period:
+        """The month of ``2024-11``, which was given by ``option``."""
+        start = _parse(month + "-01", option, "2024-11", expected=month)
+        following = (start + datetime.timedelta(days=32)).replace(day=1)
+        return cls(day_number(start), day_number(following) - 1)
 
 
 def _parse(text: str, option: str, example: str, expected: str | None = None) -> datetime.date:

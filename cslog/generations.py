@@ -27,6 +27,14 @@ def root_of(folder: Path) -> Path:
         name = (folder / _POINTER).read_text(encoding="ascii").strip()
     except FileNotFoundError:
         return folder
+    except NotADirectoryError as error:
+        raise StoreError(
+            f"the store at {folder} is a file and no folder", "give the folder by --store DIR"
+        ) from error
+    except PermissionError as error:
+        raise StoreError(
+            f"the store at {folder} cannot be read: {error.strerror}", "check the folder's rights"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(folder) from error
     if not _NAME.fullmatch(name):

@@ -60,6 +60,8 @@ def files_below(paths: list[str]) -> list[Path]:
     """
     found: list[Path] = []
     for name in paths:
+        if not name.strip():  # Path("") is the present folder: nobody means that who writes "$FOLDER"
+            raise UsageError("a path is empty", "name files or folders; a dot is the folder you are in")
         try:
             found += _files_of(Path(name))
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -17,6 +17,7 @@ transaction, so that two writers on a disk without locks conflict instead of wri
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -52,6 +53,8 @@ SCHEMA_VERSION = 3
 
 _ATTEMPTS = 10
 _LOCK_SECONDS = 600
+_NO_DAMAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""What the system says of a store in which nothing is wrong: rights and room are missing."""
 _ROWS_PER_FILE = 1_000_000  # of messages: what one task of a report opens
 _ROWS_PER_PIECE = 500_000  # of an append
 
@@ -145,6 +148,11 @@ class Store:
                 ) from error
             if isinstance(error, StoreError):
                 raise
+            if isinstance(error, OSError) and error.errno in _NO_DAMAGE:
+                raise StoreError(
+                    f"the store at {self.folder} cannot be used: {error.strerror}",
+                    "check the folder's rights and free space",
+                ) from error
             raise StoreError(
                 f"the store at {self.folder} is damaged or cannot be read ({type(error).__name__})",
                 "restore the folder from a backup, or ingest the files into a new one",

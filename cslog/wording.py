@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+
 import polars as pl
 
+from cslog import clock
 from cslog.credit_rules import LABELS
 from cslog.profile import Profile
 
@@ -131,5 +134,6 @@ def removals(rows: pl.DataFrame) -> str:
             "months": "months beyond retention (保存期限) removed",
             "texts": "texts beyond retention (保存期限) removed",
         }[row["what"]]
-        said.append(f"{what} on {row['at'][:10]}: {row['messages']} messages, {row['orders']} orders")
+        day = clock.iso(clock.seconds_of(datetime.datetime.fromisoformat(row["at"])))[:10]
+        said.append(f"{what} on {day}: {row['messages']} messages, {row['orders']} orders")
     return "; ".join(said)

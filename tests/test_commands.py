@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from cslog import __version__
+from cslog import __version__, generations
 from cslog.__main__ import main
 from cslog.commands import app
+from cslog.errors import StoreError
 from cslog.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +129,8 @@ def test_kpi_json(store):
         (("kpi", "--month", "2024-11", "--output", "x.doc"), "x.doc"),
         (("kpi", "--month", "2024-11", "--config", "missing.toml"), "missing.toml"),
         (("ingest", "missing"), "missing"),
+        (("ingest", ""), "a path is empty"),
+        (("forget", "--before", "foo"), "--before foo"),
         (("ingest", ".", "--reader", "none"), "none"),
         (("nonsense",), "nonsense"),
         (("kpi", "--nonsense"), "--nonsense"),
@@ -357,3 +361,17 @@ def test_a_damaged_store_is_one_line_and_status_1(cslog):
         assert (status, shown) == (1, "")
         assert said.count("\n") == 1
         assert "Traceback" not in said
+
+
+def test_a_store_that_may_not_be_read_is_not_called_damaged(cslog, monkeypatch):
+    Path("file").write_text("no store", encoding="ascii")
+    if os.name != "nt":
+        status, shown, said = cslog("status", "--store", "file")
+        assert (status, shown) == (1, "") and "is a file and no folder" in said and said.count("\n") == 1
+
+    def denied(self, *given, **named):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(StoreError, match=r"cannot be read: Permission denied; check the folder's rights"):
+        generations.root_of(Path("s"))

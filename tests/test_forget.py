@@ -21,7 +21,18 @@ from store_bytes import places
 from typer.testing import CliRunner
 from worlds import BEGIN, SHOP
 
-from cslog import clock, copies, corrections, explain, freeze, generations, kpi, profile, table_history
+from cslog import (
+    clock,
+    copies,
+    corrections,
+    explain,
+    freeze,
+    generations,
+    kpi,
+    profile,
+    table_history,
+    wording,
+)
 from cslog.answer import Question
 from cslog.clock import Period
 from cslog.coded import Coded
@@ -630,3 +641,9 @@ def test_figures_are_those_of_a_store_without_the_buyer(drawn, compacted, tmp_pa
         found.append(sorted(store.snapshot().data_ends().items()))
         found.append(store.snapshot().accounts().to_list())
     assert found[:3] == found[3:]
+
+
+def test_the_day_of_a_forgetting_is_that_of_china():
+    """03:00 in China is the day before in UTC, and a freeze beside it is dated by China's clock."""
+    row = {"what": "buyers", "at": "2026-11-27T19:00:19Z", "buyers": 1, "messages": 6, "orders": 1}
+    assert "on 2026-11-28: 6 messages" in wording.removals(pl.DataFrame([row]))

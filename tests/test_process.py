@@ -64,3 +64,14 @@ def test_without_an_output_the_way_out_is_said():
     done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True)
     assert done.returncode == 1
     assert (b"--output" in done.stderr, done.stderr.count(b"\n")) == (True, 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal there")
+def test_ctrl_c_is_one_line(tmp_path):
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); import cslog.ingest as i, os\n"
+    program += "i.ingest = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n"
+    program += f"sys.argv = ['cslog', 'ingest', '--store', {str(tmp_path / 'store')!r}, {str(tmp_path)!r}]\n"
+    program += "from cslog.__main__ import program; program()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr.startswith(b"cslog: stopped; ") and done.stderr.count(b"\n") == 1

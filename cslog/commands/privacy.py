@@ -180,7 +180,7 @@ def _forget_by_age(
 
     limits = retention.limits_of(settings, clock.today())
     if before is not None:
-        month = clock.month_label(clock.Period.of(month=before).first_day)
+        month = clock.month_label(clock.Period.of_month(before, "--before").first_day)
         limits = retention.Limits(None, month) if text_only else retention.Limits(month)
     with session.progress("forgetting") as on_done:
         found = retention.expire(

@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -227,6 +227,8 @@ def replace_file(file: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(file)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise UsageError(f"{file}: {error.strerror}", "give another --output") from error
 
 

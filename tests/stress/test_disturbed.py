@@ -9,7 +9,10 @@ import subprocess
 
 import pytest
 
-from cslog.errors import StoreError
+from cslog import forget
+from cslog.commands.session import replace_file
+from cslog.config import Config
+from cslog.errors import StoreError, UsageError
 from cslog.store import Store
 from tests.stress import disturbed
 from tests.stress.forms import LONG
@@ -70,6 +73,11 @@ def test_a_full_disk_is_one_line_and_costs_nothing(small_disk, expected):
             file.write(bytes(4096))
     with pytest.raises(StoreError, match="cannot write the store"):
         disturbed.take_in(str(store.folder), everything)
+    with pytest.raises(StoreError, match="No space left on device"):
+        forget.forget(["小熊软糖"], store, Config())
+    with pytest.raises(UsageError, match="No space left on device"):
+        replace_file(small_disk / "kpi.csv", bytes(4096))
+    assert not list(small_disk.glob(".*.partial"))
     assert store.snapshot().store_version == version
     assert disturbed.figures(store) == before
     filler.unlink()
