@@ -5,7 +5,7 @@
     python -m benchmarks.run --resume                         # go on where a run was stopped
 
 Every figure is a whole process, started in turn with the others (A B C, A B C …); seconds are medians, ratios the
-medians of the ratios of each round. Results: benchmarks/out/results.json, and benchmarks/RESULTS.md with its chart.
+medians of the ratios of each round. Results: results.json and RESULTS.md with its chart in benchmarks/out; --report names another place for the tables.
 This program imports the standard library only: its memory would count as that of its children.
 """
 
@@ -47,6 +47,12 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--day-store", default="50M", help="the store that one more day is ingested into")
     parser.add_argument("--data", type=Path, default=OUT / "data", help="generated stores and files")
     parser.add_argument("--resume", action="store_true", help="keep the samples that are there already")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=OUT / "RESULTS.md",
+        help="the tables; the repository's are benchmarks/RESULTS.md",
+    )
     parser.add_argument("--report-only", action="store_true", help="write the tables of what is there")
     chosen = parser.parse_args(arguments)
     wrong = [name for name in chosen.only.split(",") if name not in STAGES]
@@ -80,8 +86,8 @@ def main(arguments: list[str] | None = None) -> None:
         for name in chosen.only.split(","):
             print(f"== {name}", file=sys.stderr, flush=True)
             STAGES[name](bench)
-            results.write_report(found, ROOT / "benchmarks" / "RESULTS.md", bench.peers_python)
-    results.write_report(found, ROOT / "benchmarks" / "RESULTS.md", bench.peers_python)
+            results.write_report(found, chosen.report, bench.peers_python)
+    results.write_report(found, chosen.report, bench.peers_python)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ def of(
     missing = sorted(set(question.agents) - set(frame["by_agent"])) if "by_agent" in frame.columns else []
     if missing:
         yield f"no agent {', '.join(missing)} in this period; names are written without the shop"
+    elif frame.is_empty():
+        yield "the store has nothing of this period; `cslog status` shows what it holds"
     low = period.first_day * clock.DAY_SECONDS + profile.day_cut_s
     high = (period.last_day + 1) * clock.DAY_SECONDS + profile.day_cut_s
     complete_from = complete_since(snapshot)

@@ -78,7 +78,7 @@ def forgotten(found: Forgotten) -> Sheet:
         f"{did} {found.buyers} of {found.asked} buyers (遗忘买家): {found.messages:,} messages, {found.orders:,} orders, "
         f"the texts of {found.rejects} rejected lines, {found.mentions} mentions by others"
     )
-    version = "removed nothing (--dry-run)" if found.dry_run else str(found.store_version)
+    version = f"{found.store_version}, unchanged (--dry-run)" if found.dry_run else str(found.store_version)
     return Sheet(
         "forget",
         title,
@@ -111,7 +111,7 @@ def expired(found: Expired) -> Sheet:
     stamp = [("figures complete from 完整月份", found.complete_from or "the beginning")]
     if found.texts_from:
         stamp.append(("texts kept from 原文起始", found.texts_from))
-    version = "removed nothing (--dry-run)" if found.dry_run else str(found.store_version)
+    version = f"{found.store_version}, unchanged (--dry-run)" if found.dry_run else str(found.store_version)
     return Sheet(
         "forget",
         title,
@@ -135,6 +135,12 @@ def _left_behind(found: Forgotten | Expired) -> Iterator[str]:
 
 def _remarks(found: Forgotten) -> Iterator[str]:
     yield from _left_behind(found)
+    unknown = found.asked - found.buyers
+    if unknown > 0:
+        yield (
+            f"{unknown} of the nicks {'is' if unknown == 1 else 'are'} not in the store: write a nick as the export "
+            "does, upper and lower case apart"
+        )
     for one in found.frozen:
         if found.dry_run or one.differing is None:
             yield f"{one.month} is frozen (冻结, {one.id}): its figures may differ afterwards"

@@ -101,6 +101,7 @@ def history(ledger: pl.DataFrame) -> Sheet:
         Column("what", "对象"),
         Column("messages", "消息", "messages"),
         Column("orders", "订单", "orders"),
+        Column("texts", "原文", "messages"),
         Column("buyers", "买家", "people"),
         Column("rejects", "未识别行", "lines"),
         Column("months", "月份"),
@@ -108,12 +109,14 @@ def history(ledger: pl.DataFrame) -> Sheet:
         Column("cslog_version", "程序版本"),
     )
     removed = pl.col("removed").struct
+    of_texts = (removed.field("what") == "texts").fill_null(False)  # the messages themselves stay
     rows = ledger.select(
         "at",
         "action",
         what=removed.field("what"),
-        messages=pl.col("messages_new").fill_null(-removed.field("messages")),
+        messages=pl.col("messages_new").fill_null(pl.when(~of_texts).then(-removed.field("messages"))),
         orders=pl.col("orders_new").fill_null(-removed.field("orders")),
+        texts=pl.when(of_texts).then(-removed.field("messages")),
         buyers=-removed.field("buyers"),
         rejects=pl.col("rejects").fill_null(-removed.field("rejects")),
         months=removed.field("months"),
@@ -121,7 +124,7 @@ def history(ledger: pl.DataFrame) -> Sheet:
         cslog_version="cslog_version",
     )
     title = f"{rows.height} steps, oldest first; negative numbers were removed"
-    shown = ("at", "action", "what", "messages", "orders", "buyers", "months", "path")
+    shown = ("at", "action", "what", "messages", "orders", "texts", "buyers", "months", "path")
     return Sheet("history", title, columns, rows, {"history": ...}, shown)
 
 
