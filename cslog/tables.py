@@ -293,8 +293,10 @@ class Table:
 def as_written(frame: pl.DataFrame, layout: Layout) -> pa.Table:
     """The rows of one partition as ``write_parquet`` takes them; a file of an older schema lacks columns."""
     names = [name for name in layout.columns if name != layout.partition and name in frame.columns]
-    newest = pl.CompatLevel.newest()  # strings where they are, uncopied
-    return frame.select(names).to_arrow(compat_level=newest)
+    # Strings where they are, uncopied; Arrow writes no more than 1,024 rows of them inside lists and structures.
+    nested = any(frame.schema[name].is_nested() for name in names)
+    level = pl.CompatLevel.oldest() if nested else pl.CompatLevel.newest()
+    return frame.select(names).to_arrow(compat_level=level)
 
 
 def statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:

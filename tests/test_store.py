@@ -594,3 +594,16 @@ def test_names_are_written_by_number_and_read_as_they_were(named, rows_per_group
         tables.Table(Path(folder) / "t", LAYOUTS["messages"]).add({"part": [batch.stored(rows_per_group)]})
         back = tables.Table(Path(folder) / "t", LAYOUTS["messages"]).scan().collect()
     assert back.equals(keys.with_account_keys(batch.frame()).select(back.columns))
+
+
+@pytest.mark.parametrize("rows", [1_024, 5_000, 140_000])
+def test_a_commit_of_thousands_of_files_is_written(tmp_path, rows):
+    """Seen on an ingest of 1,488 files: Arrow cannot cut strings inside structures where it leaves them uncopied."""
+    contents = {"shops": [{"shop": "某旗舰店", "first_at": 1, "last_at": 2}], "accounts": ["小美", "小丽"]}
+    removed = {"what": "months", "messages": 3, "orders": 1, "buyers": 1, "rejects": 0, "months": ["2024-11"]}
+    row = ledger_row(path="某旗舰店/chat.txt") | contents | {"removed": removed}
+    frame = pl.DataFrame([row], schema=LEDGER)[[0] * rows]
+    tables.create(tmp_path / "ledger", LAYOUTS["ledger"])
+    tables.Table(tmp_path / "ledger", LAYOUTS["ledger"]).add({"part": [frame]})
+    kept = tables.Table(tmp_path / "ledger", LAYOUTS["ledger"]).scan().collect()
+    assert kept.equals(frame.select(kept.columns))
