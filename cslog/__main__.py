@@ -26,9 +26,9 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     memory.use_one_heap()
-    from cslog.commands import app
-
     try:
+        from cslog.commands import app
+
         status = app(sys.argv[1:] or ["--help"], prog_name="cslog", standalone_mode=False)
     except CslogError as error:
         sys.exit(_fail(one_line(str(error)), error.exit_status))
