@@ -36,7 +36,7 @@ def order_threads(starts, at, who, visible, characters, owner, voided, reopened)
     size = who.size
     for i in range(who.size):
         if who[i] == 2:
-            size += (voided[i] >= 0) + (reopened[i] >= 0) - 1
+            size += int(voided[i] >= 0) + int(reopened[i] >= 0) - 1
     event_row = np.empty(size, np.int64)
     event_type = np.empty(size, np.int8)
     event_at = np.empty(size, np.int64)
