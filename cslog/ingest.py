@@ -181,6 +181,9 @@ class _Reading:
         report.encoding = batch.encoding
         report.replaced_characters = batch.replaced_characters
         report.warnings = batch.warnings
+        if count := batch.replaced_characters:
+            what = "1 character" if count == 1 else f"{count} characters"
+            report.warnings.append(f"{what} could not be read and stand as \N{REPLACEMENT CHARACTER}")
         if found.open_elsewhere:
             report.warnings.append("another program still writes it; ingest it again for what comes later")
         self.gate.filter(file)

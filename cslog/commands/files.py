@@ -71,12 +71,6 @@ def ingest(
             session.complain(f"{file.path}: {file.error}")
         for warning in file.warnings:
             session.say(f"{file.path}: warning: {warning}")
-        if file.replaced_characters:
-            count = file.replaced_characters
-            what = "1 character" if count == 1 else f"{count} characters"
-            session.say(
-                f"{file.path}: warning: {what} could not be read and stand as \N{REPLACEMENT CHARACTER}"
-            )
     session.show(tables.ingested(report, dry_run), settings)
     if any(file.status == "failed" for file in report.files):
         raise typer.Exit(1)
