@@ -59,9 +59,8 @@ def program() -> None:
 
     Python would first take apart what was imported, which costs a short report a sixth of its time.
     """
-    gc.set_threshold(
-        100_000
-    )  # what imports make stays: looking through it again and again is a tenth of a start
+    # What imports make stays: looking through it again and again is a tenth of a start.
+    gc.set_threshold(100_000)
     try:
         main()
     except SystemExit as end:

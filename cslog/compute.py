@@ -214,7 +214,7 @@ class _Loader:
 
     def _met_again(self, waiting: pl.DataFrame) -> np.ndarray:
         """Which of the ``waiting`` turns (Facts.unfollowed_turns) may be of an agent who wrote to the buyer later."""
-        agent_keys = keys.account_keys(self._task.circumstances.names.accounts)
+        agent_keys = self._task.circumstances.names.account_keys
         agent, buyer_key = waiting["agent"].to_numpy(), array(waiting, "buyer_key", np.int64)
         agent_key = np.where(agent >= 0, agent_keys[agent], keys.NOBODY)
         met = np.zeros(agent.size, bool)

@@ -7,9 +7,10 @@ only files are left that nobody reads, and the next one who writes deletes them.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,19 @@ class Erased:
 def files_of(root: Path, table: str) -> list[Logged]:
     """Every file of a table that any version names."""
     return table_history.logged(root / table)
+
+
+def scan(snapshot: Snapshot, table: str) -> pl.LazyFrame:
+    """All rows of all versions, those of compacted months several times."""
+    return snapshot.files(table, [file.path for file in files_of(snapshot.folder, table)])
+
+
+@contextlib.contextmanager
+def alone(store: Store) -> Iterator[tuple[Snapshot, bool]]:
+    """The newest version, while nobody else writes; and whether files that an earlier run left behind are gone now."""
+    interrupted = bool(generations.leftovers(store.folder, LAYOUTS))
+    with store.alone() as named, store.reading():
+        yield named, interrupted and not generations.leftovers(store.folder, LAYOUTS)
 
 
 def frame_of(file: Logged) -> pl.DataFrame:

@@ -15,17 +15,17 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, erasure, freeze, frozen, generations, kpi, mentions, refused, schema
+from cslog import clock, erasure, freeze, frozen, kpi, mentions, refused, schema
 from cslog.config import Config
 from cslog.errors import CslogError, UsageError
 from cslog.frozen import Freeze, counting, freezes
 from cslog.identity import plain_account
 from cslog.refused import Refused
-from cslog.snapshot import LAYOUTS, Snapshot
+from cslog.snapshot import Snapshot
 from cslog.store import Store
 from cslog.table_history import Logged
 
-_ORDER = ["platform", "shop", "order_id"]
+_ORDER = list(schema.ORDER_ID)
 _SPOKEN = {
     "messages": ("text", "source_file"),
     "orders": ("memo", "flag", "close_reason", "source_file"),
@@ -102,11 +102,9 @@ def forget(
         with store.reading():
             found = _Search(store.snapshot(), nicks, names)
             return found.outcome(store, dry_run=True)
-    interrupted = bool(generations.leftovers(store.folder, LAYOUTS))
-    with store.alone() as named, store.reading():
+    with erasure.alone(store) as (named, completed):
         found = _Search(named, nicks, names)
         outcome = found.outcome(store, dry_run=False)
-        completed = interrupted and not generations.leftovers(store.folder, LAYOUTS)
         if not found.anything:
             return replace(outcome, completed=completed)
         on_done(1, 3)
@@ -130,10 +128,7 @@ class _Search:
 
     def _scan(self, table: str) -> pl.LazyFrame:
         """All rows of all versions, those of compacted months several times."""
-        return self._snapshot.files(table, [file.path for file in self._files(table)])
-
-    def _files(self, table: str) -> list[Logged]:
-        return erasure.files_of(self._snapshot.folder, table)
+        return erasure.scan(self._snapshot, table)
 
     @cached_property
     def messages(self) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from cslog import mentions
+from cslog import mentions, schema
 from cslog.coded import Coded
 from cslog.refused import Refused
 
@@ -119,10 +119,7 @@ class Gate:
         """Orders without further versions of forgotten ones, which may name nobody."""
         assert self.refused is not None
         digest = self.refused.order
-        known = [
-            digest(*row) in self.refused.orders
-            for row in frame.select("platform", "shop", "order_id").iter_rows()
-        ]
+        known = [digest(*row) in self.refused.orders for row in frame.select(schema.ORDER_ID).iter_rows()]
         if not any(known):
             return frame
         theirs = pl.Series(known, dtype=pl.Boolean)

@@ -27,14 +27,19 @@ class Names:
         return cls(known, wanted)
 
     @cached_property
+    def account_keys(self) -> np.ndarray:
+        """Keys of accounts by code, int64."""
+        return keys.account_keys(self.accounts)
+
+    @cached_property
     def account_slots(self) -> gather.Slots:
         """Codes of accounts by key."""
-        return _slots(self.accounts)
+        return _slots(self.account_keys)
 
     @cached_property
     def shop_slots(self) -> gather.Slots:
         """Codes of shops by key."""
-        return _slots(self.shops)
+        return _slots(keys.account_keys(self.shops))
 
     @cached_property
     def main_of_shop(self) -> np.ndarray:
@@ -58,9 +63,8 @@ class Names:
         return _codes(shops, self.shops)
 
 
-def _slots(names: pl.Series) -> gather.Slots:
-    codes = np.arange(len(names), dtype=np.int32)
-    return gather.Slots(*gather.slots_of(keys.account_keys(names), codes))
+def _slots(by_code: np.ndarray) -> gather.Slots:
+    return gather.Slots(*gather.slots_of(by_code, np.arange(by_code.size, dtype=np.int32)))
 
 
 def _taken(names: pl.Series, codes: np.ndarray) -> pl.Series:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from cslog import schema
+
 ORDER_COLUMNS = [
     "shop",
     "order_id",
@@ -40,7 +42,7 @@ def fold_orders(
     hold all versions of an order: their buyers, and so their buyer keys, may differ. With ``as_of``,
     orders created, payments made and goods shipped later are unknown.
     """
-    order = ["platform", "shop", "order_id"]
+    order = list(schema.ORDER_ID)
     if as_of is not None:
         paid = pl.col("paid_at")
         versions = versions.filter(pl.col("created_at") <= as_of).with_columns(

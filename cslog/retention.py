@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from cslog import clock, erasure, generations, profile, refused
+from cslog import clock, erasure, profile, refused, schema
 from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.frozen import freezes
 from cslog.refused import Refused
-from cslog.snapshot import LAYOUTS, Snapshot
+from cslog.snapshot import Snapshot
 from cslog.store import Store
 from cslog.table_history import Logged
 
-_ORDER = ["platform", "shop", "order_id"]
+_ORDER = list(schema.ORDER_ID)
 _SETTLED_DAYS = 4  # chats into and out of a day, and hours past midnight (compute.py)
 
 
@@ -92,11 +92,9 @@ def expire(
     if dry_run:
         with store.reading():
             return _Search(store.snapshot(), limits, config).outcome(dry_run=True)
-    interrupted = bool(generations.leftovers(store.folder, LAYOUTS))
-    with store.alone() as named, store.reading():
+    with erasure.alone(store) as (named, completed):
         found = _Search(named, limits, config)
         outcome = found.outcome(dry_run=False)
-        completed = interrupted and not generations.leftovers(store.folder, LAYOUTS)
         done = erasure.Erased(named.store_version, 0)
         if found.anything:
             on_done(1, 2)
@@ -156,8 +154,7 @@ class _Search:
         )
 
     def _scan(self, table: str) -> pl.LazyFrame:
-        files = erasure.files_of(self._snapshot.folder, table)
-        return self._snapshot.files(table, [file.path for file in files])
+        return erasure.scan(self._snapshot, table)
 
     @cached_property
     def _orders(self) -> pl.DataFrame:

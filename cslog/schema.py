@@ -96,6 +96,9 @@ MESSAGES: Schema = {
 MESSAGE_ID = ("buyer_key", "sent_at", "message_key", "occurrence")
 """Columns that make two rows copies of one message (I2)."""
 
+ORDER_ID = ("platform", "shop", "order_id")
+"""Columns that make two rows versions of one order."""
+
 MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_key", "occurrence")
 """Order of rows in the files of the store; what it means inside one rank, reports decide (definitions 2)."""
 

@@ -344,7 +344,7 @@ class Snapshot:
 
     def orders_since(self, older: Snapshot) -> pl.DataFrame:
         """Versions of orders that ``older`` lacks, as schema.ORDERS."""
-        key = ["platform", "shop", "order_id", "content_key"]
+        key = [*schema.ORDER_ID, "content_key"]
         theirs = older._scan("orders").select(key)
         return self._scan("orders").join(theirs, on=key, how="anti").collect()
 

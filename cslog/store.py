@@ -274,7 +274,7 @@ class Writer:
 
     def append_orders(self, batch: pl.DataFrame) -> Appended:
         """Union ``batch`` (schema.ORDERS) into the order versions."""
-        order, version = ["platform", "shop", "order_id"], ["platform", "shop", "order_id", "content_key"]
+        order, version = schema.ORDER_ID, [*schema.ORDER_ID, "content_key"]
         batch = batch.unique(version, keep="first", maintain_order=True)
         first, later = pl.DataFrame(), pl.DataFrame()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,16 +78,7 @@ def forgotten(found: Forgotten) -> Sheet:
         f"{did} {found.buyers} of {found.asked} buyers (遗忘买家): {found.messages:,} messages, {found.orders:,} orders, "
         f"the texts of {found.rejects} rejected lines, {found.mentions} mentions by others"
     )
-    version = f"{found.store_version}, unchanged (--dry-run)" if found.dry_run else str(found.store_version)
-    return Sheet(
-        "forget",
-        title,
-        columns,
-        found.months,
-        found.as_dict(),
-        stamp=(("store version", version),),
-        warnings=tuple(_remarks(found)),
-    )
+    return _removal(found, title, columns, [], _remarks(found))
 
 
 def expired(found: Expired) -> Sheet:
@@ -111,15 +102,20 @@ def expired(found: Expired) -> Sheet:
     stamp = [("figures complete from 完整月份", found.complete_from or "the beginning")]
     if found.texts_from:
         stamp.append(("texts kept from 原文起始", found.texts_from))
+    return _removal(found, title, columns, stamp, warnings)
+
+
+def _removal(
+    found: Forgotten | Expired,
+    title: str,
+    columns: tuple[Column, ...],
+    stamp: Iterable[tuple[str, str]],
+    warnings: Iterable[str],
+) -> Sheet:
     version = f"{found.store_version}, unchanged (--dry-run)" if found.dry_run else str(found.store_version)
+    stamps = (*stamp, ("store version", version))
     return Sheet(
-        "forget",
-        title,
-        columns,
-        found.months,
-        found.as_dict(),
-        stamp=(*stamp, ("store version", version)),
-        warnings=tuple(warnings),
+        "forget", title, columns, found.months, found.as_dict(), stamp=stamps, warnings=tuple(warnings)
     )
 
 
