@@ -77,7 +77,7 @@ def of(
 
 
 def complete_since(snapshot: Snapshot) -> str:
-    """The first month whose figures are complete, empty when all are (cslog.retention)."""
+    """The first month whose figures are complete, empty when all are (cslog.privacy.retention)."""
     told = refused.load(snapshot.folder)
     return (told.complete_from if told else None) or ""
 

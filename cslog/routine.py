@@ -18,11 +18,12 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from cslog import __version__, clock, gaps, retention
+from cslog import __version__, clock, gaps
 from cslog.clock import Period
 from cslog.config import Config, RunReport
 from cslog.errors import CslogError, UsageError, steps_of
 from cslog.inbox import Folders, Left, Taken, take_in
+from cslog.privacy import retention
 from cslog.store import Store
 
 BUSY = 75

@@ -40,7 +40,7 @@ LEDGER: schema.Schema = {
     # look through all messages for it.
     "shops": pl.List(pl.Struct({"shop": pl.String(), "first_at": pl.Int64(), "last_at": pl.Int64()})),
     "accounts": pl.List(pl.String()),  # names of agents and exporters
-    # Rows of action forget, and not of whom (cslog.forget); null in rows of earlier programs.
+    # Rows of action forget, and not of whom (cslog.privacy.forget); null in rows of earlier programs.
     "removed": pl.Struct(
         {
             "what": pl.String(),  # buyers | months | texts

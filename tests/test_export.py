@@ -17,12 +17,12 @@ from store_bytes import places
 from typer.testing import CliRunner
 from worlds import BEGIN, SHOP
 
-from cslog import export
 from cslog.commands import app
 from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.ingest import ingest
-from cslog.pseudonyms import Pseudonyms, key_of
+from cslog.privacy import export
+from cslog.privacy.pseudonyms import Pseudonyms, key_of
 from cslog.store import Store
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"

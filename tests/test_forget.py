@@ -39,9 +39,9 @@ from cslog.coded import Coded
 from cslog.commands import app
 from cslog.config import Config
 from cslog.errors import StoreError, StoreMovedError, UsageError
-from cslog.forget import forget, plain_nicks
 from cslog.frozen import Scope, freezes
 from cslog.ingest import ingest
+from cslog.privacy.forget import forget, plain_nicks
 from cslog.snapshot import LAYOUTS
 from cslog.store import Store
 
@@ -586,7 +586,7 @@ def test_killed_for_real(tmp_path):
     ingest([str(SAMPLES)], calm, Config())
     words, keys = told(calm, WHO)
     code = (
-        "import sys, pathlib\nfrom cslog.forget import forget\nfrom cslog.store import Store\nfrom cslog.config import Config\n"
+        "import sys, pathlib\nfrom cslog.privacy.forget import forget\nfrom cslog.store import Store\nfrom cslog.config import Config\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         f"forget([{WHO!r}], Store(pathlib.Path(sys.argv[1])), Config())\n"
     )

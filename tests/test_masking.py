@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from cslog.masking import masked, masked_texts
+from cslog.privacy.masking import masked, masked_texts
 
 GOES = [
     ("我电话13800138000", "13800138000"),

@@ -14,7 +14,7 @@ from store_bytes import places
 from typer.testing import CliRunner
 from worlds import BEGIN, SHOP
 
-from cslog import clock, config, corrections, freeze, kpi, profile, retention
+from cslog import clock, config, corrections, freeze, kpi, profile
 from cslog.answer import Question
 from cslog.clock import Period
 from cslog.commands import app
@@ -22,7 +22,8 @@ from cslog.config import Config, Retention
 from cslog.errors import UsageError
 from cslog.frozen import Scope
 from cslog.ingest import ingest
-from cslog.retention import Limits, expire
+from cslog.privacy import retention
+from cslog.privacy.retention import Limits, expire
 from cslog.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -61,11 +61,12 @@ def forget(
 ) -> None:
     """Remove buyers from the store (遗忘买家), or what is older than it should keep, in every version, for good.
 
-    Of a buyer go messages, orders and rejected lines. The history says when and how much, not who. Older files that are read again bring nothing of them back. Killed
+    Of a buyer go messages, orders and rejected lines. The history says when and how much, not who. Older files that
+    are read again bring nothing of them back. Killed
     half-way, nothing or all is done; type the same again. Backups, reports and the exports themselves are yours to
     clean (docs/privacy.md).
     """
-    from cslog import forget as library
+    from cslog.privacy import forget as library
     from cslog.report import privacy as sheets
 
     session.wanted_format()
@@ -139,8 +140,8 @@ def export(
     Without --pseudonymise the file holds nicks and texts as they are. Nobody else may read it (0600).
     """
     from cslog import clock
-    from cslog import export as library
-    from cslog.pseudonyms import Pseudonyms, key_of
+    from cslog.privacy import export as library
+    from cslog.privacy.pseudonyms import Pseudonyms, key_of
     from cslog.report import privacy as sheets
     from cslog.report import streams
 
@@ -175,7 +176,8 @@ def export(
 def _forget_by_age(
     session: Session, settings: Config, before: str | None, text_only: bool, dry_run: bool
 ) -> None:
-    from cslog import clock, retention
+    from cslog import clock
+    from cslog.privacy import retention
     from cslog.report import privacy as sheets
 
     limits = retention.limits_of(settings, clock.today())

@@ -11,8 +11,8 @@ import polars as pl
 from cslog.report.sheet import Column, Sheet
 
 if TYPE_CHECKING:
-    from cslog.forget import Forgotten
-    from cslog.retention import Expired
+    from cslog.privacy.forget import Forgotten
+    from cslog.privacy.retention import Expired
 
 
 MESSAGE_COLUMNS = (

@@ -29,11 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import polars as pl
 
-from cslog import answer, clock, forget, freeze, frozen, ingest, kpi, profile, routine
+from cslog import answer, clock, freeze, frozen, ingest, kpi, profile, routine
 from cslog.clock import Period
 from cslog.config import Config, Run, RunReport
 from cslog.errors import UsageError
 from cslog.frozen import Scope
+from cslog.privacy import forget
 from cslog.store import Store
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_logs"
@@ -43,7 +44,7 @@ SCOPE = Scope("2024-11", "chitu", "order_first")
 # Children are forked from a server that has imported everything and started no thread: real processes, fast.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.forget", "cslog.routine"]
+    ["cslog.kpi", "cslog.ingest", "cslog.freeze", "cslog.privacy.forget", "cslog.routine"]
 )
 
 

@@ -9,10 +9,10 @@ import subprocess
 
 import pytest
 
-from cslog import forget
 from cslog.commands.session import replace_file
 from cslog.config import Config
 from cslog.errors import StoreError, UsageError
+from cslog.privacy import forget
 from cslog.store import Store
 from tests.stress import disturbed
 from tests.stress.forms import LONG

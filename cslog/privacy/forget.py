@@ -15,11 +15,12 @@ from typing import Any
 
 import polars as pl
 
-from cslog import clock, erasure, freeze, frozen, kpi, mentions, refused, schema
+from cslog import clock, freeze, frozen, kpi, mentions, refused, schema
 from cslog.config import Config
 from cslog.errors import CslogError, UsageError
 from cslog.frozen import Freeze, counting, freezes
 from cslog.identity import plain_account
+from cslog.privacy import erasure
 from cslog.refused import Refused
 from cslog.snapshot import Snapshot
 from cslog.store import Store

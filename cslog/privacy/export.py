@@ -2,7 +2,7 @@
 
 Pseudonymised rows say the same of everything that figures are made of: who wrote to whom when, and how much; but not
 who that was. Nicks, order numbers and, if wanted, agents are replaced wherever they stand as what they are, nicks and
-order numbers that the store knows in texts too; what else identifies people in texts is masked (cslog.masking).
+order numbers that the store knows in texts too; what else identifies people in texts is masked (cslog.privacy.masking).
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from functools import cached_property
 
 import polars as pl
 
-from cslog import masking, mentions
+from cslog import mentions
 from cslog.clock import DAY_SECONDS, Period
 from cslog.order_versions import fold_orders
-from cslog.pseudonyms import Pseudonyms
+from cslog.privacy import masking
+from cslog.privacy.pseudonyms import Pseudonyms
 from cslog.schema import Kind, MessageClass, OrderState
 from cslog.snapshot import Snapshot
 

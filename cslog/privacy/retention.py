@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from cslog import clock, erasure, profile, refused, schema
+from cslog import clock, profile, refused, schema
 from cslog.config import Config
 from cslog.errors import UsageError
 from cslog.frozen import freezes
+from cslog.privacy import erasure
 from cslog.refused import Refused
 from cslog.snapshot import Snapshot
 from cslog.store import Store
