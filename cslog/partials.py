@@ -39,7 +39,7 @@ class Partial:
     """Sums over some buyers; rows of the report as numbers of ``keys`` (RowKeys).
 
     sums: by fact, key + one Int64 column per measure · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
-    spans: key of the staff, day, first_at, last_at of sessions · activity: key, agent (code), day, first_at,
+    spans: key of the staff, day, first and last (of the session's messages, seconds since the day began) · activity: key, agent (code), day, first_at,
     last_at of valid staff messages · means: key, agent, AGENT_MEANS, where rows are not split by agent · totals:
     key of shop and time, paid_cents of the shop · owners: shop (code), asked (buyer messages of the period), inferred
     (those whose agent no export states).
@@ -262,12 +262,14 @@ def _means(turns: Table, codes: np.ndarray, rows: np.ndarray, split: Split, acco
 def _spans(sessions: Table, codes: np.ndarray, counted: Counted) -> pl.DataFrame:
     """Sessions that count, by whose they are and on which day."""
     part = sessions.where(np.flatnonzero((codes >= 0) & (sessions.flags & SESSION["counted"] != 0)))
+    begin = part.day * DAY_SECONDS + counted.keys.split.day_cut_s
+    # Millions of them wait for one another: narrow columns. A session begins in its day.
     return pl.DataFrame(
         {
             "key": counted.staff_keys(part),
-            "day": part.day,
-            "first_at": part.at,
-            "last_at": part.values["last_at"],
+            "day": part.day.astype(np.int32),
+            "first": (part.at - begin).astype(np.int32),
+            "last": (part.values["last_at"] - begin).astype(np.int32),
         }
     )
 
@@ -300,39 +302,32 @@ def _owners(facts: Facts, split: Split) -> pl.DataFrame:
     return pl.DataFrame({"shop": np.arange(shops), "asked": asked, "inferred": inferred})
 
 
-def _side_by_side(
-    starts: np.ndarray, first: np.ndarray, last: np.ndarray, day_start: np.ndarray
-) -> list[np.ndarray]:
+def _side_by_side(starts: np.ndarray, first: np.ndarray, last: np.ndarray) -> list[np.ndarray]:
     """kernels.concurrency.sweep over parts of the groups, on all cores."""
-    parts = min(os.cpu_count() or 1, max(1, day_start.size))
-    bounds = [day_start.size * part // parts for part in range(parts + 1)]
+    groups = starts.size - 1
+    parts = min(os.cpu_count() or 1, max(1, groups))
+    bounds = [groups * part // parts for part in range(parts + 1)]
     with ThreadPoolExecutor(parts) as pool:
         found = pool.map(
-            lambda low, high: concurrency.sweep(starts[low : high + 1], first, last, day_start[low:high]),
-            bounds[:-1],
-            bounds[1:],
+            lambda low, high: concurrency.sweep(starts[low : high + 1], first, last), bounds[:-1], bounds[1:]
         )
         return [np.concatenate(pieces) for pieces in zip(*found, strict=True)]
 
 
 def _swept(spans: pl.DataFrame, split: Split) -> pl.DataFrame:
     """Peak, chat seconds and busy seconds per staff key, day and hour with a chat (kpi-spec 3)."""
-    key, day = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64) for name in ("key", "day"))
+    key, day, first, last = (spans[name].to_numpy() for name in ("key", "day", "first", "last"))
     days, first_day = len(split.period.days), split.period.first_day
     codes, distinct = sums.small_codes(key * days + (day - first_day))
-    order, starts = sums.grouped(codes, distinct.size)
-    first, last = (np.ascontiguousarray(spans[name].to_numpy(), dtype=np.int64)[order] for name in
-                   ("first_at", "last_at"))  # fmt: skip
+    peak, chats, busy = _side_by_side(*concurrency.grouped(codes, first, last, distinct.size))
+    group, hour = np.nonzero(busy)
     group_key, group_day = np.divmod(distinct, days)
     group_day = group_day + first_day
-    day_start = group_day * DAY_SECONDS + split.day_cut_s
-    peak, chats, busy = _side_by_side(starts, first, last, day_start)
-    group, hour = np.nonzero(busy)
     return pl.DataFrame(
         {
             "key": group_key[group],
             "day": group_day[group],
-            "hour_at": day_start[group] + hour * HOUR_SECONDS,
+            "hour_at": group_day[group] * DAY_SECONDS + split.day_cut_s + hour * HOUR_SECONDS,
             "max_concurrent": peak[group, hour],
             "chat_seconds": chats[group, hour],
             "busy_seconds": busy[group, hour],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cslog.kernels.signatures import I64
+from cslog.kernels.signatures import I32, I64, INT
 
 HOUR = 3_600
 _MINUTES = 3_000  # of the day and most of the next; what lies beyond shares the last
@@ -13,19 +13,39 @@ _FEW = 32  # so many seconds are sorted sooner without the minutes
 _MANY = 4_096  # so many may make a minute a crowd, into which insertion would take for ever
 
 
+@njit([(I32, I32, I32, INT)], cache=True, nogil=True)
+def grouped(codes, first, last, number):  # type: ignore[no-untyped-def]
+    """``first`` and ``last`` of the sessions put together by their group (``codes`` below ``number``, none negative),
+    and where each group begins (one more at the end).
+    """
+    starts = np.zeros(number + 1, np.int64)
+    for code in codes:
+        starts[code + 1] += 1
+    for code in range(number):
+        starts[code + 1] += starts[code]
+    firsts = np.empty(codes.size, np.int32)
+    lasts = np.empty(codes.size, np.int32)
+    following = starts[:-1].copy()
+    for i in range(codes.size):
+        place = following[codes[i]]
+        firsts[place], lasts[place] = first[i], last[i]
+        following[codes[i]] = place + 1
+    return starts, firsts, lasts
+
+
 @njit(cache=True, nogil=True)
-def _ascending(seconds, day_start):  # type: ignore[no-untyped-def]
+def _ascending(seconds):  # type: ignore[no-untyped-def]
     """The seconds sorted: by their minute, and those of one minute, which are mostly few, by insertion."""
     if seconds.size <= _FEW:
         return np.sort(seconds)
     following = np.zeros(_MINUTES + 1, np.int64)
     for second in seconds:
-        following[min(max((second - day_start) // 60, 0), _MINUTES - 1) + 1] += 1
+        following[min(max(second // 60, 0), _MINUTES - 1) + 1] += 1
     for minute in range(_MINUTES):
         following[minute + 1] += following[minute]
-    found = np.empty(seconds.size, np.int64)
+    found = np.empty(seconds.size, np.int32)
     for second in seconds:
-        minute = min(max((second - day_start) // 60, 0), _MINUTES - 1)
+        minute = min(max(second // 60, 0), _MINUTES - 1)
         found[following[minute]] = second
         following[minute] += 1
     if seconds.size > _MANY:
@@ -43,26 +63,26 @@ def _ascending(seconds, day_start):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit([(I64, I64, I64, I64)], cache=True, nogil=True)
-def sweep(starts, first, last, day_start):  # type: ignore[no-untyped-def]
+@njit([(I64, I32, I32)], cache=True, nogil=True)
+def sweep(starts, first, last):  # type: ignore[no-untyped-def]
     """Peak, chat seconds and busy seconds per group and hour of its day, each of shape (groups, 24).
 
-    ``starts``: offsets of the groups; ``first``, ``last``: seconds of the first and last message of each
-    session; ``day_start``: first second of each group's day. A session occupies [first, last + 1), an end
-    comes before a start of the same second; what runs past the day stays in its last hour.
+    ``starts``: offsets of the groups; ``first``, ``last``: when the first and last message of each session was sent,
+    in seconds since the group's day began. A session occupies [first, last + 1), an end comes before a start of the
+    same second; what runs past the day stays in its last hour.
     """
     groups = starts.size - 1
     peak = np.zeros((groups, 24), np.int64)
     chat_seconds = np.zeros((groups, 24), np.int64)
     busy_seconds = np.zeros((groups, 24), np.int64)
     for g in range(groups):
-        begins = _ascending(first[starts[g] : starts[g + 1]], day_start[g])
-        ends = _ascending(last[starts[g] : starts[g + 1]], day_start[g]) + 1
+        begins = _ascending(first[starts[g] : starts[g + 1]])
+        ends = _ascending(last[starts[g] : starts[g + 1]])
         i, j, level = 0, 0, 0
         while j < ends.size:
             # The level holds from here to the next change, across as many hours as that takes.
-            here = ends[j] if i == begins.size or ends[j] <= begins[i] else begins[i]
-            while j < ends.size and ends[j] == here:
+            here = np.int64(min(ends[j] + 1, begins[i] if i < begins.size else ends[j] + 1))
+            while j < ends.size and ends[j] + 1 == here:
                 level -= 1
                 j += 1
             while i < begins.size and begins[i] == here:
@@ -70,10 +90,10 @@ def sweep(starts, first, last, day_start):  # type: ignore[no-untyped-def]
                 i += 1
             if j == ends.size:
                 break
-            following = ends[j] if i == begins.size or ends[j] <= begins[i] else begins[i]
+            following = np.int64(min(ends[j] + 1, begins[i] if i < begins.size else ends[j] + 1))
             while level > 0 and here < following:
-                hour = min((here - day_start[g]) // HOUR, 23)
-                stop = following if hour == 23 else min(following, day_start[g] + (hour + 1) * HOUR)
+                hour = min(here // HOUR, 23)
+                stop = following if hour == 23 else min(following, (hour + 1) * HOUR)
                 peak[g, hour] = max(peak[g, hour], level)
                 chat_seconds[g, hour] += level * (stop - here)
                 busy_seconds[g, hour] += stop - here

@@ -155,25 +155,6 @@ def extremes(codes, first, last, number):  # type: ignore[no-untyped-def]
     return least, greatest
 
 
-@njit([(I32, INT)], cache=True, nogil=True)
-def grouped(codes, number):  # type: ignore[no-untyped-def]
-    """Positions of the facts by code, in their order, and where each code begins (one more at the end)."""
-    starts = np.zeros(number + 1, np.int64)
-    for i in range(codes.size):
-        if codes[i] >= 0:
-            starts[codes[i] + 1] += 1
-    for code in range(number):
-        starts[code + 1] += starts[code]
-    order = np.empty(starts[number], np.int64)
-    following = starts[:-1].copy()
-    for i in range(codes.size):
-        code = codes[i]
-        if code >= 0:
-            order[following[code]] = i
-            following[code] += 1
-    return order, starts
-
-
 @njit([(I32, I32, I64, I8, I32, I64, INT, INT, INT, INT, INT, INT)], cache=True, nogil=True)
 def row_keys(  # type: ignore[no-untyped-def]
     shop,

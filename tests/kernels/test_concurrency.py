@@ -30,8 +30,13 @@ def session_of(first, last):
 
 def swept(groups, day_starts):
     starts = np.cumsum([0, *map(len, groups)]).astype(np.int64)
-    first, last = (np.array([span[i] for group in groups for span in group], np.int64) for i in (0, 1))
-    return concurrency.sweep(starts, first, last, np.array(day_starts, np.int64))
+    first, last = (
+        np.array(
+            [span[i] - begin for group, begin in zip(groups, day_starts, strict=True) for span in group], np.int32
+        )
+        for i in (0, 1)
+    )
+    return concurrency.sweep(starts, first, last)
 
 
 def by_second(spans, day_start):
@@ -85,13 +90,24 @@ def test_a_session_over_several_hours_is_cut_at_each():
 def test_read_only_arrays_give_the_same(spans):
     arrays = (
         np.array([0, len(spans)], np.int64),
-        np.array([first for first, _ in spans], np.int64),
-        np.array([last for _, last in spans], np.int64),
-        np.array([DAY_START], np.int64),
+        np.array([first - DAY_START for first, _ in spans], np.int32),
+        np.array([last - DAY_START for _, last in spans], np.int32),
     )
     writable, locked = concurrency.sweep(*arrays), concurrency.sweep(*read_only(*arrays))
     assert [table.tolist() for table in writable] == [table.tolist() for table in locked]
-    assert arrays[1].tolist() == [first for first, _ in spans]  # sorted in a copy
+    assert arrays[1].tolist() == [first - DAY_START for first, _ in spans]  # sorted in a copy
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 99), st.integers(0, 99)), max_size=40))
+def test_sessions_are_put_together_by_their_group(sessions):
+    codes, first, last = (np.array([one[i] for one in sessions], np.int32) for i in range(3))
+    starts, firsts, lasts = concurrency.grouped(codes, first, last, 5)
+    for group in range(5):
+        part = slice(starts[group], starts[group + 1])
+        assert [*zip([group] * 99, firsts[part].tolist(), lasts[part].tolist(), strict=False)] == [
+            one for one in sessions if one[0] == group
+        ]
+    assert starts[-1] == len(sessions)
 
 
 def compiled_kernels():
@@ -121,7 +137,8 @@ def test_sweep_of_many(size):
     first = np.concatenate([crowd, dice.integers(-400, 3 * DAY, size - size // 2)])
     last = first + dice.integers(0, 90, size)
     spans = [(int(one), int(other)) for one, other in zip(first, last, strict=True)]
-    peak, chats, _ = concurrency.sweep(np.array([0, size]), first, last, np.array([-500]))
+    begun = [(array + 500).astype(np.int32) for array in (first, last)]
+    peak, chats, _ = concurrency.sweep(np.array([0, size]), *begun)
     level = np.zeros(4 * DAY, np.int64)
     for one, other in spans:
         level[one + 500 : other + 501] += 1
