@@ -59,15 +59,26 @@ def scan(tasks: list[Any], snapshot: Any) -> tuple[float, float, int]:
     return time.perf_counter() - begun, time.process_time() - used, rows
 
 
-@contextmanager
-def noted(calls: list[Call]) -> Iterator[None]:
-    """Note every call that cslog makes of a compiled kernel."""
+def compiled() -> list[tuple[Any, str, Callable[..., Any]]]:
+    """Module, name and kernel of every place that holds a compiled one."""
     from numba.core.registry import CPUDispatcher
 
     import cslog.kernels
 
     for found in pkgutil.iter_modules(cslog.kernels.__path__):
         importlib.import_module(f"cslog.kernels.{found.name}")
+    return [
+        (module, name, value)
+        for key, module in list(sys.modules.items())
+        if key.startswith("cslog")
+        for name, value in list(vars(module).items())
+        if isinstance(value, CPUDispatcher)
+    ]
+
+
+@contextmanager
+def noted(calls: list[Call]) -> Iterator[None]:
+    """Note every call that cslog makes of a compiled kernel."""
 
     def noting(kernel: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(kernel)
@@ -77,13 +88,7 @@ def noted(calls: list[Call]) -> Iterator[None]:
 
         return call
 
-    places = [
-        (module, name, value)
-        for key, module in list(sys.modules.items())
-        if key.startswith("cslog")
-        for name, value in list(vars(module).items())
-        if isinstance(value, CPUDispatcher)
-    ]
+    places = compiled()
     for module, name, kernel in places:
         setattr(module, name, noting(kernel))
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.results import Results, shown, table
 
 MIB_PER_GIB = 1024
+_SMALL_NS = 0.5  # a message: kernels below are not listed
 
 
 def text(found: Results, chart: Path | None) -> str:
@@ -15,6 +17,7 @@ def text(found: Results, chart: Path | None) -> str:
         _about(found),
         _goals(found),
         _months(found, chart),
+        _where(found),
         _year(found),
         _ingest(found),
     ]
@@ -124,7 +127,7 @@ def _months(found: Results, chart: Path | None) -> str:
     for case in found.cases("kpi"):
         rows = []
         for name in found.programs("kpi", case):
-            if name in ("imports", "floor"):
+            if name in ("imports", "floor", "phases"):
                 continue
             runs = found.samples("kpi", case, name)
             failed = next((s["failed"] for s in runs if s["failed"]), "")
@@ -166,6 +169,50 @@ def _floor(found: Results, case: str) -> str:
         f"({shown(kernels_ns(found, case), lambda ns: f'{ns:.1f}')} ns a message and core); cslog ÷ floor "
         f"{whole / floor:.2f}; rest of the pipeline ÷ column scan {shown(rest_per_scan(found, case))}.\n"
     )
+
+
+def _where(found: Results) -> str:
+    """Tables of benchmarks.phases and of the kernels in benchmarks.floor, a column per size."""
+    cases = [case for case in found.cases("kpi") if found.last("kpi", case, "phases")]
+    if not cases:
+        return ""
+    phases = {case: found.last("kpi", case, "phases") for case in cases}
+    floors = {case: found.last("kpi", case, "floor") for case in cases}
+    sizes = tuple(_size(case) for case in cases)
+
+    def rows(names: list[str], value: Callable[[str, str], str]) -> list[tuple[str, ...]]:
+        return [(name, *(value(case, name) for case in cases)) for name in names]
+
+    def step(case: str, name: str) -> str:
+        each = phases[case]["steps"][name]
+        kernels = each["kernels_ns_per_message"]
+        return f"{each['ns_per_message']:.1f}" + (f" ({kernels:.1f})" if kernels else "")
+
+    first = phases[cases[0]]
+    steps = list(first["steps"])
+    each = {case: floors[case]["kernels"]["each"] if floors[case] else {} for case in cases}
+    kernels = sorted(
+        {name for known in each.values() for name in known}, key=lambda n: -each[cases[-1]].get(n, 0)
+    )
+    parts = [
+        "## Where a report's time goes\n\nBy benchmarks.phases and benchmarks.floor, the last round of each size. "
+        "Wall seconds:\n\n",
+        table(
+            ("", *sizes),
+            rows(list(first["phases_s"]), lambda case, name: f"{phases[case]['phases_s'][name]:.2f}"),
+        ),
+        "\nProcessor time of the tasks, ns a message, of it compiled kernels in brackets:\n\n",
+        table(("", *sizes), rows(steps, step)),
+        "\nEvery kernel alone, in one thread, ns a message (those above 0.5):\n\n",
+        table(
+            ("", *sizes),
+            rows(
+                [name for name in kernels if max(each[case].get(name, 0) for case in cases) > _SMALL_NS],
+                lambda case, name: shown(each[case].get(name)),
+            ),
+        ),
+    ]
+    return "".join(parts)
 
 
 def _plain(found: Results, stage: str, title: str, base: str) -> str:

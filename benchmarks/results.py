@@ -80,6 +80,11 @@ class Results:
         found = [sample for sample in self.content["samples"] if _key(sample)[:3] == wanted]
         return sorted(found, key=lambda sample: sample["round"])
 
+    def last(self, stage: str, case: str, program: str) -> dict[str, Any] | None:
+        """The sample of the last round that ended well."""
+        found = [sample for sample in self.samples(stage, case, program) if not sample["failed"]]
+        return found[-1] if found else None
+
     def programs(self, stage: str, case: str) -> list[str]:
         """Programs of a case in the order in which they were started."""
         mine = [s["program"] for s in self.content["samples"] if (s["stage"], s["case"]) == (stage, case)]

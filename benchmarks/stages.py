@@ -135,7 +135,7 @@ def in_page_cache(folder: Path) -> None:
 
 
 def kpi(bench: Bench) -> None:
-    """The month's report of cslog, its floor, and the peers', for every size."""
+    """The month's report of cslog, its floor and where its time goes, and the peers', for every size."""
     bench.warm()
     for messages in bench.sizes:
         store = bench.store(messages)
@@ -154,6 +154,11 @@ def kpi(bench: Bench) -> None:
             bench.measured(
                 ("kpi", case, "floor", number),
                 [sys.executable, "-m", "benchmarks.floor", str(store), MONTH],
+                extra=json.loads,
+            )
+            bench.measured(
+                ("kpi", case, "phases", number),
+                [sys.executable, "-m", "benchmarks.phases", str(store), MONTH],
                 extra=json.loads,
             )
             for peer in bench.peers if messages <= bench.peers_up_to else []:

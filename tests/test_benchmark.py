@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from benchmarks import floor, make_store, report, run
+from benchmarks import floor, make_store, phases, report, run
 from benchmarks.processes import Sample
 from benchmarks.processes import run as process
 from benchmarks.results import Results, without_places
+from cslog import partials
 from cslog.store import Store
 
 
@@ -100,6 +101,21 @@ class TestFloor:
         assert {"owners.infer_owners", "threads.order_threads", "threads.walk_threads"} <= set(found["each"])
 
 
+class TestPhases:
+    def test_what_a_report_does_is_told_apart(self, tmp_path):
+        folder = tmp_path / "store"
+        make_store.fill(folder, make_store.Plan(messages=3000, seed=3, agents=3))
+        found = phases.measured(folder, "2024-11")
+        assert [*found["phases_s"]] == ["imports", *phases.PHASES, phases.REST]
+        assert {*found["steps"]} == {
+            *phases.STEPS,
+            phases.POOL,
+        }  # a function that moved would not be measured
+        walked = found["steps"]["threads, turns, sessions"]
+        assert 0 < walked["kernels_ns_per_message"] <= walked["ns_per_message"]
+        assert not hasattr(partials.partial_of, "__wrapped__")  # the clocks are off again
+
+
 class TestReport:
     def test_the_floor_is_imports_scan_and_kernels_on_all_cores(self, found):
         found.content["about"] = {}
@@ -121,6 +137,23 @@ class TestReport:
         assert lines["peak memory, month of 50 M"].endswith("| ≤ 2 GiB | 2.93 GiB | **no** |")
         assert lines["duckdb"].endswith("| 16.0 | 16.0 | yes |")
         assert lines["polars"].endswith("| 4.0 | 4.0 | **no** |")
+
+    def test_where_the_time_goes_has_a_column_for_each_size(self, found):
+        for case, nanoseconds in (("1000000", 5.0), ("10000000", 2.0)):
+            steps = {
+                "read": {"ns_per_message": 61.0, "kernels_ns_per_message": 0.0},
+                "sums": {"ns_per_message": nanoseconds, "kernels_ns_per_message": 0.25},
+            }
+            add(found, "phases", [9.0], case=case, phases_s={"imports": nanoseconds}, steps=steps)
+            kernels = {"ns_per_message": 9.0, "each": {"sums.intern": nanoseconds, "sums.other": 0.2}}
+            add(found, "floor", [9.0], case=case, scan_s=1.0, kernels=kernels)
+        lines = report.text(found, None).splitlines()
+        assert "|  | 1 M | 10 M |" in lines
+        assert "| imports | 5.00 | 2.00 |" in lines
+        assert "| read | 61.0 | 61.0 |" in lines
+        assert "| sums | 5.0 (0.2) | 2.0 (0.2) |" in lines
+        assert "| sums.intern | 5.00 | 2.00 |" in lines
+        assert "sums.other" not in "".join(lines)
 
 
 def test_sizes():

@@ -81,7 +81,7 @@ def sweep(starts, first, last):  # type: ignore[no-untyped-def]
         i, j, level = 0, 0, 0
         while j < ends.size:
             # The level holds from here to the next change, across as many hours as that takes.
-            here = np.int64(min(ends[j] + 1, begins[i] if i < begins.size else ends[j] + 1))
+            here = ends[j] + 1 if i == begins.size or ends[j] < begins[i] else begins[i]
             while j < ends.size and ends[j] + 1 == here:
                 level -= 1
                 j += 1
@@ -90,7 +90,7 @@ def sweep(starts, first, last):  # type: ignore[no-untyped-def]
                 i += 1
             if j == ends.size:
                 break
-            following = np.int64(min(ends[j] + 1, begins[i] if i < begins.size else ends[j] + 1))
+            following = ends[j] + 1 if i == begins.size or ends[j] < begins[i] else begins[i]
             while level > 0 and here < following:
                 hour = min(here // HOUR, 23)
                 stop = following if hour == 23 else min(following, (hour + 1) * HOUR)

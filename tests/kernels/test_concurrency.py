@@ -32,7 +32,8 @@ def swept(groups, day_starts):
     starts = np.cumsum([0, *map(len, groups)]).astype(np.int64)
     first, last = (
         np.array(
-            [span[i] - begin for group, begin in zip(groups, day_starts, strict=True) for span in group], np.int32
+            [span[i] - begin for group, begin in zip(groups, day_starts, strict=True) for span in group],
+            np.int32,
         )
         for i in (0, 1)
     )
