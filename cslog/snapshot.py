@@ -184,11 +184,13 @@ class Snapshot:
     def _meeting(self, limits: dict[str, tuple[int, int]], months: list[str]) -> list[Part]:
         """Files of messages that may hold any within all ``limits``."""
         wanted = set(months)
-        return [
+        found = [
             part
             for part in self.parts("messages")
             if part.partition in wanted and all(part.meets(name, *span) for name, span in limits.items())
         ]
+        # A buyer's messages of several ingests need no sorting when the files come in the order of time.
+        return sorted(found, key=lambda part: part.bounds.get("sent_at", (0, 0)))
 
     def _limited(
         self, parts: list[Part], limits: dict[str, tuple[int, int]], columns: list[str]
