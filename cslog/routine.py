@@ -30,6 +30,8 @@ BUSY = 75
 """Exit status when another run has the inbox: sysexits.h calls it a temporary failure, try again later."""
 
 LOG_NAME = "cslog-run.log"
+_SPARE_FILES = 16
+"""So many files more than needed a month may lie in: each run adds one, and sorting them anew keeps the old ones."""
 _LOCK_NAME = ".cslog-run.lock"
 _CLOCKS_FROM = clock.day_number(datetime.date(2010, 1, 1))
 """A computer that lost its clock believes itself to be in 1970 or in the year it was built."""
@@ -100,6 +102,7 @@ class Round:
     warnings: list[str] = field(default_factory=list)
     reports: list[Written] = field(default_factory=list)
     expired: dict[str, Any] | None = None  # what was removed for being older than the store keeps
+    sorted_months: list[str] = field(default_factory=list)  # as `cslog compact` does it
     error: str | None = None
     cslog_version: str = __version__
 
@@ -191,6 +194,7 @@ def run(
             _take_in(found, plan, store, config, on_file)
             _expire(found, plan, store, config)
             _look_for_gaps(found, plan, store)
+            _sort(found, store)
             _report(found, plan, config, write)
     except _BusyError as error:
         found.status, found.exit_status, found.error = "busy", BUSY, str(error)
@@ -269,6 +273,17 @@ def _expire(found: Round, plan: Plan, store: Store, config: Config) -> None:
             "orders": gone.orders,
             "texts": gone.texts,
         }
+
+
+def _sort(found: Round, store: Store) -> None:
+    """Sort months anew that many runs have scattered, since nobody is there to type `cslog compact`."""
+    try:
+        found.sorted_months = store.compact(spare=_SPARE_FILES)
+    except CslogError as error:  # the reports take longer without it, and are the same
+        found.warnings.append(f"the store could not be sorted: {error}")
+        return
+    if found.sorted_months:
+        found.store_version = store.snapshot().store_version
 
 
 def _look_for_gaps(found: Round, plan: Plan, store: Store) -> None:

@@ -120,15 +120,18 @@ class Store:
         }
         return Snapshot(root, wanted, versions | {"ledger": wanted})
 
-    def compact(self, on_done: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+    def compact(
+        self, on_done: Callable[[int, int], None] = lambda done, total: None, *, spare: int = 0
+    ) -> list[str]:
         """Make one sorted run of each month's messages, without repeats; returns the months that were not one yet.
 
-        Every version of before stays readable. A store of an older cslog is brought up to date.
+        Every version of before stays readable. Months are left alone that have no more than ``spare`` files beyond
+        those that they need; without spare a store of an older cslog is brought up to date as well.
         """
         if not self.exists:
             return []
-        with self.writer(older=True) as writer:
-            return writer.compact(on_done)
+        with self.writer(older=not spare) as writer:
+            return writer.compact(on_done, spare)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -319,7 +322,7 @@ class Writer:
         self._append("ledger", lambda known: {"part": [rows]})
         return self._table("ledger").version
 
-    def compact(self, on_done: Callable[[int, int], None]) -> list[str]:
+    def compact(self, on_done: Callable[[int, int], None], spare: int) -> list[str]:
         """See Store.compact."""
         contents = self._contents(self._unnamed())  # what a killed ingest left is taken over
         for name in LAYOUTS:
@@ -328,12 +331,16 @@ class Writer:
         for part in self._table("messages").parts:
             months.setdefault(part.partition or "", []).append(part)
         outdated = self._named.store_version > 0 and not self._named.is_current(SCHEMA_VERSION)
-        scattered = {m: parts for m, parts in months.items() if outdated or not is_one_run(parts)}
+        scattered = {
+            month: parts
+            for month, parts in months.items()
+            if outdated or not (is_one_run(parts) or (spare and len(parts) <= _needed(parts) + spare))
+        }
         for done, (month, parts) in enumerate(sorted(scattered.items())):
             on_done(done, len(scattered))
             table = self._table("messages")
             newest = Snapshot(self._folder, -1, {"messages": table.version})
-            table.replace(parts, _sorted_run(newest, month, sum(part.rows for part in parts)))
+            table.replace(parts, _sorted_run(newest, month, _needed(parts)))
         on_done(len(scattered), len(scattered))
         if scattered or outdated or contents:
             self._commit(pl.DataFrame([ledger_row(action="compact")], schema=LEDGER), contents)
@@ -393,10 +400,14 @@ def _files_of(messages: Coded) -> Iterator[tables.Rows]:
             yield messages.only(piece).stored(tables.ROWS_PER_GROUP)
 
 
-def _sorted_run(snapshot: Snapshot, month: str, rows: int) -> Iterable[pl.DataFrame]:
-    """The messages of a month in the order of the store, cut between buyers."""
+def _needed(parts: list[Part]) -> int:
+    """How many files the rows of a month need."""
+    return -(-sum(part.rows for part in parts) // _ROWS_PER_FILE)
+
+
+def _sorted_run(snapshot: Snapshot, month: str, count: int) -> Iterable[pl.DataFrame]:
+    """The messages of a month in the order of the store, cut between buyers into ``count`` files."""
     first_at, last_at = clock.month_seconds(month)
-    count = -(-rows // _ROWS_PER_FILE)
     bounds = [-(2**63) + (2**64 * i) // count for i in range(count + 1)]  # keys are uniform
     for low, high in itertools.pairwise(bounds):
         messages = snapshot.messages(first_at, last_at, None, (low, high - 1)).collect()

@@ -335,6 +335,36 @@ def test_nobody_else_may_look_into_what_was_moved_or_logged(place):
 # ---- settings -------------------------------------------------------------------------------------
 
 
+def test_months_that_many_runs_scattered_are_sorted_anew(place, monkeypatch):
+    monkeypatch.setattr(routine, "_SPARE_FILES", 1)
+    for day in range(2):
+        place.put(f"{day}.txt", chat(day=day))
+        assert place.run().sorted_months == []
+    before = place.store.snapshot().messages(*ALWAYS).collect()
+    place.put("2.txt", chat(day=2))
+    found = place.run()
+    assert found.sorted_months == ["2024-11"] == place.log()[-1]["sorted_months"]
+    assert found.store_version == place.store.snapshot().store_version == 4
+    assert len(place.store.snapshot().parts("messages")) == 1
+    after = place.store.snapshot().messages(*ALWAYS).collect()
+    assert after.height == 6
+    assert after.join(before, on=before.columns, how="semi", nulls_equal=True).height == 4
+    assert place.run().sorted_months == []
+
+
+def test_a_store_that_cannot_be_sorted_costs_no_report(place, monkeypatch):
+    def full(*args, **options):
+        raise StoreError("no space left")
+
+    place.put("a.txt", chat())
+    monkeypatch.setattr(Store, "compact", full)
+    report = RunReport(what="kpi", period="yesterday", output="a.csv")
+    found = place.run(reports=[report])
+    assert found.exit_status == 0
+    assert any("could not be sorted: no space left" in line for line in found.warnings)
+    assert [one[0] for one in place.asked] == ["kpi"]
+
+
 def test_settings_and_options_that_override_them(place):
     (place.folder / "elsewhere").mkdir()
     config = Config(

@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -455,6 +456,15 @@ def test_compaction_changes_no_message_and_no_older_version(scattered):
     assert scattered.snapshot().accounts().to_list() == accounts
     assert scattered.compact() == []
     assert scattered.snapshot().store_version == 4
+
+
+def test_months_of_few_files_are_left_alone_when_there_is_spare(scattered):
+    files = Counter(part.partition for part in scattered.snapshot().parts("messages"))
+    assert files["2024-11"] > files["2024-12"] > 1
+    assert scattered.compact(spare=files["2024-11"] - 1) == []
+    assert scattered.snapshot().store_version == 3
+    assert scattered.compact(spare=files["2024-11"] - 2) == ["2024-11"]
+    assert len(scattered.snapshot().parts("messages")) == 1 + files["2024-12"]
 
 
 def test_a_compacted_month_is_one_sorted_run(scattered, monkeypatch):

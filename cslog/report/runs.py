@@ -67,6 +67,7 @@ def sheet_of(found: Round) -> Sheet:
             if found.expired
             else []
         ),
+        *([("sorted anew 已整理", ", ".join(found.sorted_months))] if found.sorted_months else []),
         *(
             ("report 报表", f"{one.output}: {one.error}" if one.error else one.output)
             for one in found.reports
