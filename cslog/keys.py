@@ -30,7 +30,9 @@ def hashes(texts: pl.Series, opening: str = "") -> pl.Series:
 
 def account_keys(names: Iterable[str]) -> np.ndarray:
     """Keys of account names, int64."""
-    return hashes(pl.Series(list(names), dtype=pl.String)).to_numpy()
+    from cslog.scan import hashing, places
+
+    return hashing.xxh3(places.rows_of(names))
 
 
 def with_account_keys(frame: pl.DataFrame) -> pl.DataFrame:

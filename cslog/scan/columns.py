@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numba import njit, types
 
+from cslog.scan.places import Rows
+
 _STEP = 1 << 30  # what cslog.scan.chat_blocks._view divides places by
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
 _U64 = types.Array(types.uint64, 1, "C", readonly=True)
-
-
-class Rows(NamedTuple):
-    """Where the UTF-8 of each row begins (int64 addresses) and how many bytes it has (int32); nulls have none.
-
-    The addresses hold as long as ``owner`` is kept.
-    """
-
-    addresses: np.ndarray
-    lengths: np.ndarray
-    owner: Any
 
 
 def viewed(views: np.ndarray, text: bytearray) -> pl.Series:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cslog import classify
-from cslog.scan import columns, hashing, rows
+from cslog.scan import columns, hashing, places, rows
 
 LENGTHS = [*range(260), 511, 512, 1023, 1024, 1025, 1088, 1089, 2048, 2049, 70_000]
 
@@ -22,7 +22,7 @@ def test_hashes_are_those_of_the_library():
     drawn = np.random.default_rng(3)
     texts = [drawn.integers(0, 256, length, dtype=np.uint8) for length in LENGTHS]
     addresses = np.array([text.ctypes.data for text in texts], np.int64)
-    rows = columns.Rows(addresses, np.array(LENGTHS, np.int32), texts)
+    rows = places.Rows(addresses, np.array(LENGTHS, np.int32), texts)
     found = hashing.xxh3(rows)
     assert found.view(np.uint64).tolist() == [xxhash.xxh3_64_intdigest(text.tobytes()) for text in texts]
     found = hashing.xxh3(rows, b"taobao\x1f")
@@ -46,11 +46,18 @@ def test_strings_are_found_where_they_are(one, other, start):
         for address, length in zip(rows[0].tolist(), rows[1].tolist(), strict=True)
     ]
     assert pieces == [(word or "").encode() for word in (one + other)[start:]]
-    places = np.cumsum([0, *rows.lengths], dtype=np.int64)
+    edges = np.cumsum([0, *rows.lengths], dtype=np.int64)
     assert (
-        columns.strings(np.frombuffer(b"".join(pieces), np.uint8), places).to_list()
+        columns.strings(np.frombuffer(b"".join(pieces), np.uint8), edges).to_list()
         == series.fill_null("").to_list()
     )
+
+
+@given(st.lists(st.text(st.sampled_from("ab好😀"), max_size=14), max_size=12))
+def test_a_few_texts_are_hashed_like_a_column_of_them(texts):
+    few, column = places.rows_of(texts), columns.rows_of(pl.Series(texts, dtype=pl.String))
+    assert hashing.xxh3(few).tolist() == hashing.xxh3(column).tolist()
+    assert few.lengths.tolist() == [len(text.encode()) for text in texts]
 
 
 KINDS = st.integers(0, 10)
