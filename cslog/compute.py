@@ -26,7 +26,7 @@ from cslog.order_versions import fold_orders
 from cslog.partials import Partial
 from cslog.snapshot import Snapshot
 from cslog.split import Split
-from cslog.store import Store
+from cslog.store import opened
 
 _BEFORE_DAYS = 3  # yesterday's peer-day decides on continuations; its sessions may have begun a day earlier
 _AFTER_DAYS = 2  # a peer-day of the last day may be answered after midnight
@@ -84,18 +84,6 @@ def facts_of(task: Task) -> Facts:
     return loader.with_late_answers(facts, reach)
 
 
-def _snapshot(task: Task) -> Snapshot:
-    """The task's version of the store, opened once for all tasks of a report."""
-    folder = Path(task.folder).resolve()
-    ledger = folder / "ledger"
-    return _opened(folder, task.version, ledger.stat().st_ino if ledger.exists() else 0)
-
-
-@functools.lru_cache(maxsize=2)
-def _opened(folder: Path, version: int, made_anew: int) -> Snapshot:
-    return Store(folder, folder).snapshot(version)
-
-
 _folding = threading.Lock()  # the cache alone would let every thread fold them
 
 
@@ -136,7 +124,7 @@ def _following_ends(sessions: pl.DataFrame, ends: pl.DataFrame) -> list[pl.DataF
 class _Loader:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._snapshot = _snapshot(task)
+        self._snapshot = opened(Path(task.folder), task.version)
         period, cut = task.split.period, task.split.day_cut_s
         self._begin = period.first_day * DAY_SECONDS + cut
         self._end = (period.last_day + 1) * DAY_SECONDS + cut  # exclusive

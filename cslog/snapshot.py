@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,13 @@ REFINEMENTS = "refined"  # prefix of the files that hold refinements
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """The store as of one version. ``versions`` maps each table to its Delta version; one that the store did
-    not have then is missing.
+    not have then is missing. ``schema_version``: of the newest cslog that wrote any of it, 0 when nothing did.
     """
 
     folder: Path
     store_version: int
     versions: dict[str, int]
+    schema_version: int = 0
     _opened: dict[str, Table] = field(default_factory=dict, repr=False, compare=False)
 
     def messages(
@@ -250,16 +252,17 @@ class Snapshot:
 
     def data_ends(self) -> dict[str, int]:
         """The last message second of every shop (kpi-spec 2, Data end)."""
-        ends = self._contents().select(pl.col("shops").explode()).unnest("shops").drop_nulls("shop")
+        ends = self._contents.select(pl.col("shops").explode()).unnest("shops").drop_nulls("shop")
         last = ends.group_by("shop").agg(pl.col("last_at").max())
         return dict(zip(last["shop"], last["last_at"], strict=True))
 
     def accounts(self) -> pl.Series:
         """Names of all agents and exporters of messages, and of all shops, sorted."""
-        contents = self._contents()
+        contents = self._contents
         shops = contents["shops"].explode().struct.field("shop").rename("accounts")
         return pl.concat([contents["accounts"].explode(), shops]).drop_nulls().unique().sort()
 
+    @cached_property
     def _contents(self) -> pl.DataFrame:
         """Shops and accounts, a row per commit; of a version before schema 3, which did not note them, one row."""
         ledger = self._scan("ledger")
@@ -275,7 +278,7 @@ class Snapshot:
 
     def range_until(self, last_at: int) -> tuple[int, int]:
         """The first message second of all shops, and ``last_at`` or that first one when it is later."""
-        starts = self._contents().select(pl.col("shops").explode()).unnest("shops")
+        starts = self._contents.select(pl.col("shops").explode()).unnest("shops")
         first = starts["first_at"].min()
         return (last_at, last_at) if first is None else (int(first), max(int(first), last_at))  # type: ignore[arg-type]
 
@@ -375,11 +378,6 @@ class Snapshot:
     def parts(self, table: str) -> list[Part]:
         """The files of a table."""
         return [] if self.store_version == 0 else self._table(table).parts
-
-    def is_current(self, schema_version: int) -> bool:
-        """Whether the newest commit is of this schema."""
-        newest = self._scan("ledger").select(pl.col("schema_version").max()).collect().item()
-        return bool(newest == schema_version)
 
     def _table(self, table: str) -> Table:
         if table not in self._opened:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,31 @@ class Appended:
     changed: dict[str, int]
 
 
+def opened(root: Path, version: int) -> Snapshot:
+    """The version that the tables in ``root`` have, opened once for all that ask for it: a report's plan, its tasks.
+
+    A snapshot never changes, and tables made anew in the same place are others.
+    """
+    ledger = root / "ledger"
+    return _opened(root, version, ledger.stat().st_ino) if version else _empty(root)
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(root: Path, version: int, made_anew: int) -> Snapshot:
+    ledger = Table(root / "ledger", LAYOUTS["ledger"], version)
+    # A ledger of an older schema names fewer tables.
+    columns = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]
+    last = ledger.scan().select(pl.col("schema_version", *columns).max()).collect().row(0, named=True)
+    versions = {
+        table: int(last[f"{table}_version"]) for table in DATA if last.get(f"{table}_version") is not None
+    }
+    return Snapshot(root, version, versions | {"ledger": version}, last["schema_version"], {"ledger": ledger})
+
+
+def _empty(root: Path) -> Snapshot:
+    return Snapshot(root, 0, dict.fromkeys(LAYOUTS, 0))
+
+
 class Store:
     """A store folder. Opening one never creates anything; writing does. ``root``: read these tables of it, whichever
     are the store's by now.
@@ -93,32 +119,23 @@ class Store:
         """
         root = self.root
         self._given.add(root)
-        empty = Snapshot(root, 0, dict.fromkeys(LAYOUTS, 0))
         if not tables.exists(root / "ledger"):
             if version:
                 raise UsageError(f"no version {version}: the store at {self.folder} is empty")
-            return empty
+            return _empty(root)
         newest = Table(root / "ledger", LAYOUTS["ledger"]).version
         wanted = newest if version is None else version
         if not 0 <= wanted <= newest:
             raise UsageError(
                 f"no version {wanted}: the store has versions 0 to {newest}", "see `cslog status`"
             )
-        if wanted == 0:
-            return empty
-        ledger = Table(root / "ledger", LAYOUTS["ledger"], wanted)
-        # A ledger of an older schema names fewer tables.
-        columns = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]
-        last = ledger.scan().select(pl.col("schema_version", *columns).max()).collect().row(0, named=True)
-        if last["schema_version"] > SCHEMA_VERSION:
+        found = opened(root, wanted)
+        if found.schema_version > SCHEMA_VERSION:
             raise StoreError(
-                f"the store at {self.folder} was written by a newer cslog (schema {last['schema_version']})",
+                f"the store at {self.folder} was written by a newer cslog (schema {found.schema_version})",
                 "update cslog",
             )
-        versions = {
-            table: int(last[f"{table}_version"]) for table in DATA if last.get(f"{table}_version") is not None
-        }
-        return Snapshot(root, wanted, versions | {"ledger": wanted})
+        return found
 
     def compact(
         self, on_done: Callable[[int, int], None] = lambda done, total: None, *, spare: int = 0
@@ -189,7 +206,7 @@ class Store:
             with lock:
                 generations.sweep(self.folder, LAYOUTS)
                 named = self.snapshot()  # refuses a newer schema before anything is written into it
-                if named.store_version and not older and not named.is_current(SCHEMA_VERSION):
+                if named.store_version and not older and named.schema_version != SCHEMA_VERSION:
                     raise StoreError(
                         f"the store at {self.folder} was written by an older cslog",
                         "run `cslog compact` once, which brings it up to date and loses nothing",
@@ -330,7 +347,7 @@ class Writer:
         months: dict[str, list[Part]] = {}
         for part in self._table("messages").parts:
             months.setdefault(part.partition or "", []).append(part)
-        outdated = self._named.store_version > 0 and not self._named.is_current(SCHEMA_VERSION)
+        outdated = self._named.store_version > 0 and self._named.schema_version != SCHEMA_VERSION
         scattered = {
             month: parts
             for month, parts in months.items()
@@ -348,7 +365,7 @@ class Writer:
 
     def _unnamed(self) -> list[Part]:
         """Files of messages that no commit of the store has named yet."""
-        if self._named.store_version and not self._named.is_current(SCHEMA_VERSION):
+        if self._named.store_version and self._named.schema_version != SCHEMA_VERSION:
             return self._table("messages").parts  # an older cslog did not note what is in them
         named = {part.name for part in self._named.parts("messages")}
         return [part for part in self._table("messages").parts if part.name not in named]
