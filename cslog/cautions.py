@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from cslog import clock, refused, roster, wording
+from cslog import clock, refused, wording
 from cslog.answer import Question
 from cslog.clock import Period
 from cslog.config import Config
@@ -116,6 +116,8 @@ def _absent(question: Question, config: Config, activity: pl.DataFrame) -> Itera
         worked.setdefault((shop, agent), set()).add(day)
     rostered: dict[tuple[str, str], set[int]] = {}
     if config.rosters:
+        from cslog import roster
+
         found = roster.load(config, period.first_day, period.last_day)
         for shop, agent in found.agents.iter_rows():
             rostered[shop, agent] = set()

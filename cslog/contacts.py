@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from cslog.scan import digests
 from cslog.schema import MessageClass
 
 COLUMNS = ("buyer_key", "agent_key", "message_class")
@@ -22,6 +21,8 @@ NOTE = "cslog.contacts"
 
 def digest_of(columns: Mapping[str, Any]) -> np.ndarray:
     """The digest of COLUMNS (anything that NumPy takes as an array) by cslog.scan.digests."""
+    from cslog.scan import digests
+
     buyer_key, agent_key = (
         np.ascontiguousarray(columns[name], dtype=np.int64) for name in ("buyer_key", "agent_key")
     )
@@ -41,4 +42,6 @@ def noted(note: str) -> np.ndarray:
 
 def may_hold(digest: np.ndarray, buyer_key: np.ndarray, agent_key: np.ndarray) -> np.ndarray:
     """Whether each pair (int64 both) may have a message of that agent to that buyer: never false when it has."""
+    from cslog.scan import digests
+
     return digests.holds(digest, buyer_key, agent_key)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from cslog import cautions, clock, compute, metrics, roster
+from cslog import cautions, clock, compute, metrics
 from cslog.answer import Answer, Question
 from cslog.compute import Task
 from cslog.config import Config
@@ -119,6 +119,8 @@ def _split(question: Question, profile: Profile, config: Config) -> Split:
     if split.by_team:
         split = replace(split, teams=_teams(config))
     if split.by_shift:
+        from cslog import roster
+
         found = roster.needed(config, question.period.first_day - 2, question.period.last_day + 2)
         split = replace(split, shifts=found.labels, shop_shifts=found.shop_labels)
     return split
@@ -143,6 +145,8 @@ def _teams(config: Config) -> pl.DataFrame:
 
 def _duty(tasks: list[Task], snapshot: Snapshot, ends: dict[str, int], config: Config) -> Duty:
     """Time on duty for all that the store knows, since chats of the period's orders may lie far from it."""
+    from cslog import roster
+
     first, last = snapshot.range_until(max(ends.values(), default=0))
     found = roster.needed(config, first // clock.DAY_SECONDS - 2, last // clock.DAY_SECONDS + 2)
     longer = pl.concat(compute.extensions_of(task, found.shifts) for task in tasks)

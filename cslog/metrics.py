@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 
 from cslog import clock
-from cslog.partials import Merged
 from cslog.profile import Profile
 from cslog.split import Split
+
+if TYPE_CHECKING:
+    from cslog.partials import Merged
 
 Unit = Literal["people·days", "people", "turns", "messages", "s", "fraction", "ratio", "chats", "CNY", "orders", "items",
                "days", "characters", "instant"]  # fmt: skip

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from cslog import clock, roster
+from cslog import clock
 from cslog.kernels import sums
 from cslog.names import Names
 from cslog.split import Split
@@ -174,6 +174,8 @@ class RowKeys:
         return pl.concat([self.split.shifts["shift"], self.split.shop_shifts["shift"]]).unique().sort()
 
     def _shift(self, shop: np.ndarray, agent: np.ndarray | None, instant: np.ndarray) -> np.ndarray:
+        from cslog import roster
+
         assert self.split.shifts is not None and self.split.shop_shifts is not None
         rows = pl.DataFrame({"shop": self.names.shop_names(shop), "at": pl.Series(instant, dtype=pl.Int64)})
         labels = self.split.shop_shifts
