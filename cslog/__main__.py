@@ -27,9 +27,11 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")
     memory.use_one_heap()
     try:
-        from cslog.commands import app
+        from cslog.commands import app, register
 
-        status = app(sys.argv[1:] or ["--help"], prog_name="cslog", standalone_mode=False)
+        words = sys.argv[1:] or ["--help"]
+        register(words)
+        status = app(words, prog_name="cslog", standalone_mode=False)
     except CslogError as error:
         sys.exit(_fail(one_line(str(error)), error.exit_status))
     except KeyboardInterrupt:

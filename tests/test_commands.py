@@ -14,7 +14,7 @@ import typer.main
 
 from cslog import __version__, generations
 from cslog.__main__ import main
-from cslog.commands import app
+from cslog.commands import FAMILIES, app
 from cslog.errors import StoreError
 from cslog.metrics import METRICS
 
@@ -82,6 +82,25 @@ def test_commands_import_only_what_they_need(store):
     assert imported("metrics", "--json") <= {"polars", "numpy"}
     assert imported("status", "--store", store, "--json") <= {"polars", "deltalake", "numpy"}
     assert "pyarrow" not in imported("kpi", "--store", store, "--month", "2024-11", "--json")
+
+
+def test_a_command_is_found_without_the_others():
+    """``FAMILIES`` says where each command is, so that the modules of the others are not imported."""
+    assert sorted(name for names in FAMILIES.values() for name in names) == sorted(REGISTERED)
+    families = {name: family for family, names in FAMILIES.items() for name in names}
+    code = (
+        "import sys, typer.main\nfrom cslog.commands import FAMILIES, app, register\n"
+        "register(sys.argv[1:])\n"
+        "print(*typer.main.get_command(app).commands)"
+    )
+    for name in ("kpi", "forget", "list"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, name, "--help"],
+            capture_output=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+        assert done.stdout.decode().split() == list(FAMILIES[families[name]])
 
 
 def test_ingest_json(tmp_path):

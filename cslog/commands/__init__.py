@@ -5,6 +5,9 @@ Importing this package must stay cheap: polars, numba, pyarrow and deltalake are
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Sequence
+
 import typer
 
 from cslog import __version__
@@ -35,6 +38,25 @@ def _root(
     pass
 
 
-# Each registers its own commands; `--help` lists them in this order, the figures first.
-from cslog.commands import figures  # noqa: E402, F401, I001
-from cslog.commands import crediting, files, freezing, privacy, roster, running, setup, store, worklists  # noqa: E402, F401
+FAMILIES = {
+    "figures": ("kpi", "explain", "metrics", "profiles"),
+    "crediting": ("attribution", "orders"),
+    "files": ("ingest", "readers", "rejects"),
+    "freezing": ("freeze", "frozen", "corrections"),
+    "privacy": ("forget", "export"),
+    "roster": ("roster",),
+    "running": ("run", "schedule"),
+    "setup": ("demo", "warm"),
+    "store": ("status", "history", "compact"),
+    "worklists": ("report", "list"),
+}
+"""The modules of this package that hold commands, and which; ``--help`` lists them in this order."""
+
+
+def register(words: Sequence[str] = ()) -> None:
+    """Import the family whose command the ``words`` of a command line begin with. All of them for any other words:
+    for help, and to say what is no command.
+    """
+    asked = [family for family, names in FAMILIES.items() if words and words[0] in names]
+    for family in asked or FAMILIES:
+        importlib.import_module(f"cslog.commands.{family}")
