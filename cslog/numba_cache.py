@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -20,10 +21,20 @@ def _writable_cache() -> str:
         probe.touch()
         probe.unlink()
     except OSError:
-        folder = (
-            Path(tempfile.gettempdir()) / f"cslog-numba-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-        )
+        folder = _temporary_cache()
     return str(folder)
+
+
+def _temporary_cache() -> Path:
+    # Where anybody may write. What lies in the folder is executed, so one that others made or can write is not taken.
+    if not hasattr(os, "getuid"):  # Windows has a folder for temporary files per user
+        return Path(tempfile.gettempdir()) / "cslog-numba-user"
+    folder = Path(tempfile.gettempdir()) / f"cslog-numba-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="cslog-numba-"))
 
 
 def use() -> None:
