@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,10 @@ import polars as pl
 
 from cslog import coded, schema
 from cslog.coded import Coded
+
+_THREADS = os.cpu_count() or 1
+Numbers = tuple[np.ndarray, ...]
+"""Columns of integers (int64)."""
 
 _RULES: dict[str, pl.Expr] = {
     "rank": pl.col("rank").max(),
@@ -89,21 +95,16 @@ def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
     """Rows of ``batch`` that the store lacks, and rows whose copy knows more than the store's.
 
     ``batch`` is as ``merged`` makes it; ``known`` are the files of the store that may hold a message of it, each
-    in the order of the store. Of those no more than the keys of one are in memory at a time.
+    in the order of the store. Of those no more than the keys of one a thread are in memory at a time.
     """
-    from cslog.scan import rows
-
     mine = _integers(batch, schema.MESSAGE_ID)
     found = np.zeros(len(batch), np.bool_)
     told: list[pl.DataFrame] = []
-    for file in known:
-        theirs = file.select(schema.MESSAGE_ID).collect()
-        row = rows.among(mine, tuple(theirs[name].cast(pl.Int64).to_numpy() for name in schema.MESSAGE_ID))
-        here = np.flatnonzero(row >= 0)
-        if len(here):
-            found[here] = True
-            key = batch.only(here).frame(schema.MESSAGE_ID)
-            told.append(key.hstack(file.select(*_RULES).collect()[row[here]]))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for here, said in pool.map(lambda file: _said_in(file, mine), known):
+            if len(here):
+                found[here] = True
+                told.append(batch.only(here).frame(schema.MESSAGE_ID).hstack(said))
     if not told:
         return batch, batch.only(np.empty(0, np.int64))
     there = pl.concat(told).group_by(schema.MESSAGE_ID).agg(**_RULES)
@@ -120,6 +121,27 @@ def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
     return batch.only(np.flatnonzero(~found)), batch.only(refined["row"].to_numpy())
 
 
+def _said_in(file: pl.LazyFrame, mine: Numbers) -> tuple[np.ndarray, pl.DataFrame]:
+    """Which rows of ``mine`` (schema.MESSAGE_ID, sorted) are in a file of the store, and what it says of them.
+
+    Whole days of new messages have no second in common with what is there, and most of a file is not read then.
+    """
+    from cslog.scan import rows
+
+    nothing = np.empty(0, np.int64), pl.DataFrame()
+    buyer, second = _numbers(file, schema.MESSAGE_ID[:2])
+    if not len(buyer):
+        return nothing
+    first, last = np.searchsorted(mine[0], buyer[0]), np.searchsorted(mine[0], buyer[-1], side="right")
+    mine = tuple(column[first:last] for column in mine)
+    begins = rows.meeting(*mine[:2], buyer, second)
+    if not (begins >= 0).any():
+        return nothing
+    row = rows.among(begins, mine, (buyer, second, *_numbers(file, schema.MESSAGE_ID[2:])))
+    here = np.flatnonzero(row >= 0)
+    return (here + first, file.select(*_RULES).collect()[row[here]]) if len(here) else nothing
+
+
 def _smaller(name: str) -> pl.Expr:
     known = pl.col(f"{name}_known")
     return pl.col(name).is_not_null() & (known.is_null() | (pl.col(name) < known))
@@ -129,5 +151,10 @@ def _greater(name: str) -> pl.Expr:
     return pl.col(name) > pl.col(f"{name}_known")
 
 
-def _integers(batch: Coded, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+def _integers(batch: Coded, names: tuple[str, ...]) -> Numbers:
     return tuple(batch[name].astype(np.int64, copy=False) for name in names)
+
+
+def _numbers(file: pl.LazyFrame, names: tuple[str, ...]) -> Numbers:
+    frame = file.select(names).collect()
+    return tuple(frame[name].cast(pl.Int64).to_numpy() for name in names)

@@ -237,16 +237,14 @@ class _Known:
         return pl.LazyFrame(schema=self.columns) if self.table is None else self.table.scan()
 
     def files_with(self, batch: Coded) -> Iterator[pl.LazyFrame]:
-        """The files that may hold a message of ``batch``, without rows of other seconds."""
+        """The files that may hold a message of ``batch``."""
         if self.table is None:
             return
         months = set(batch.names[np.flatnonzero(np.bincount(batch["month"]))])
         spans = {name: (int(batch[name].min()), int(batch[name].max())) for name in ("sent_at", "buyer_key")}
         for part in self.table.parts:
             if part.partition in months and all(part.meets(name, *span) for name, span in spans.items()):
-                rows = self.table.scan([part])
-                apart = not part.within("sent_at", *spans["sent_at"])
-                yield rows.filter(pl.col("sent_at").is_between(*spans["sent_at"])) if apart else rows
+                yield self.table.scan([part])
 
 
 class Writer:

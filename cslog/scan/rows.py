@@ -217,25 +217,49 @@ def repeats(order, keys):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit([(_FOUR, _FOUR)], cache=True, nogil=True)
-def among(rows, known):  # type: ignore[no-untyped-def]
-    """Where each of ``rows`` stands among ``known``, -1 for nowhere; both are sorted by their first two columns."""
-    found = np.full(rows[0].size, -1, np.int64)
-    size = known[0].size
-    begin, end = 0, 0
-    for row in range(found.size):
-        one, two = rows[0][row], rows[1][row]
-        if not (begin < end and known[0][begin] == one and known[1][begin] == two):
-            begin = end
-            while begin < size and (
-                known[0][begin] < one or (known[0][begin] == one and known[1][begin] < two)
-            ):
-                begin += 1
-            end = begin
-            while end < size and known[0][end] == one and known[1][end] == two:
-                end += 1
-        for at in range(begin, end):
+@njit([(_I64, _I64, _I64, _I64)], cache=True, nogil=True)
+def meeting(buyer, second, known_buyer, known_second):  # type: ignore[no-untyped-def]
+    """Where among the known rows those with the buyer and the second of each row begin, -1 where there are none; both
+    are sorted by the two columns. Far fewer of the known ones are looked at than there are.
+    """
+    found = np.full(buyer.size, -1, np.int64)
+    size = known_buyer.size
+    begin = 0
+    for row in range(buyer.size):
+        one, two = buyer[row], second[row]
+        if row > 0 and one == buyer[row - 1] and two == second[row - 1]:
+            found[row] = found[row - 1]
+            continue
+        end, step = begin, 1
+        while end < size and (
+            known_buyer[end] < one or (known_buyer[end] == one and known_second[end] < two)
+        ):
+            begin = end + 1
+            end += step
+            step *= 2
+        end = min(end, size)
+        while begin < end:
+            middle = (begin + end) // 2
+            if known_buyer[middle] < one or (known_buyer[middle] == one and known_second[middle] < two):
+                begin = middle + 1
+            else:
+                end = middle
+        if begin < size and known_buyer[begin] == one and known_second[begin] == two:
+            found[row] = begin
+    return found
+
+
+@njit([(_I64, _FOUR, _FOUR)], cache=True, nogil=True)
+def among(begins, rows, known):  # type: ignore[no-untyped-def]
+    """Where each of ``rows`` stands among ``known``, -1 for nowhere; ``begins``: by ``meeting`` of the first two of the
+    four columns.
+    """
+    found = np.full(begins.size, -1, np.int64)
+    for row in range(begins.size):
+        at = begins[row]
+        while 0 <= at < known[0].size and known[0][at] == rows[0][row] and known[1][at] == rows[1][row]:
             if known[2][at] == rows[2][row] and known[3][at] == rows[3][row]:
                 found[row] = at
                 break
+            at += 1
     return found

@@ -149,7 +149,11 @@ def test_rows_are_ordered_as_python_sorts_them(keys):
 @given(ROWS, ROWS)
 def test_rows_are_found_among_others(mine, theirs):
     mine, theirs = sorted(mine), sorted(theirs, key=lambda row: row[:2])
-    found = rows.among(columns_of(mine, 4), columns_of(theirs, 4)).tolist()
+    keys, known = columns_of(mine, 4), columns_of(theirs, 4)
+    begins = rows.meeting(*keys[:2], *known[:2])
+    pairs = [row[:2] for row in theirs]
+    assert begins.tolist() == [pairs.index(row[:2]) if row[:2] in pairs else -1 for row in mine]
+    found = rows.among(begins, keys, known).tolist()
     assert [theirs[at] if at >= 0 else None for at in found] == [
         row if row in theirs else None for row in mine
     ]
