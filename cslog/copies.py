@@ -16,6 +16,7 @@ from cslog import coded, schema
 from cslog.coded import Coded
 
 _THREADS = os.cpu_count() or 1
+_ROWS_AT_ONCE = 131_072  # as many as lie together in a file of the store
 Numbers = tuple[np.ndarray, ...]
 """Columns of integers (int64)."""
 
@@ -129,17 +130,26 @@ def _said_in(file: pl.LazyFrame, mine: Numbers) -> tuple[np.ndarray, pl.DataFram
     from cslog.scan import rows
 
     nothing = np.empty(0, np.int64), pl.DataFrame()
-    buyer, second = _numbers(file, schema.MESSAGE_ID[:2])
-    if not len(buyer):
+    keys = file.select(schema.MESSAGE_ID[:2]).collect()
+    # Piece by piece, as the file has them: so nothing is copied.
+    if not any((_meeting(mine, piece)[1] >= 0).any() for piece in keys.iter_slices(_ROWS_AT_ONCE)):
         return nothing
-    first, last = np.searchsorted(mine[0], buyer[0]), np.searchsorted(mine[0], buyer[-1], side="right")
-    mine = tuple(column[first:last] for column in mine)
-    begins = rows.meeting(*mine[:2], buyer, second)
-    if not (begins >= 0).any():
-        return nothing
-    row = rows.among(begins, mine, (buyer, second, *_numbers(file, schema.MESSAGE_ID[2:])))
+    first, begins = _meeting(mine, keys)
+    ours = tuple(column[first : first + len(begins)] for column in mine)
+    row = rows.among(begins, ours, _numbers(file.select(schema.MESSAGE_ID).collect()))
     here = np.flatnonzero(row >= 0)
     return (here + first, file.select(*_RULES).collect()[row[here]]) if len(here) else nothing
+
+
+def _meeting(mine: Numbers, keys: pl.DataFrame) -> tuple[int, np.ndarray]:
+    """Where among ``keys`` the buyer and the second of rows of ``mine`` begin, as rows.meeting says it, for all that
+    may be there; and which the first of those rows is.
+    """
+    from cslog.scan import rows
+
+    buyer, second = _numbers(keys)
+    first, last = np.searchsorted(mine[0], buyer[0]), np.searchsorted(mine[0], buyer[-1], side="right")
+    return int(first), rows.meeting(mine[0][first:last], mine[1][first:last], buyer, second)
 
 
 def _smaller(name: str) -> pl.Expr:
@@ -155,6 +165,5 @@ def _integers(batch: Coded, names: tuple[str, ...]) -> Numbers:
     return tuple(batch[name].astype(np.int64, copy=False) for name in names)
 
 
-def _numbers(file: pl.LazyFrame, names: tuple[str, ...]) -> Numbers:
-    frame = file.select(names).collect()
-    return tuple(frame[name].cast(pl.Int64).to_numpy() for name in names)
+def _numbers(frame: pl.DataFrame) -> Numbers:
+    return tuple(column.cast(pl.Int64).to_numpy() for column in frame.iter_columns())

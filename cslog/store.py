@@ -23,6 +23,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ _LOCK_SECONDS = 600
 _NO_DAMAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 """What the system says of a store in which nothing is wrong: rights and room are missing."""
 _ROWS_PER_FILE = 1_000_000  # of messages: what one task of a report opens
-_ROWS_PER_PIECE = 500_000  # of an append
+_ROWS_PER_PIECE = 4 * tables.ROWS_PER_GROUP  # of an append
 
 
 @dataclass(frozen=True)
@@ -405,14 +406,14 @@ class Writer:
 
 
 def _files_of(messages: Coded) -> Iterator[tables.Rows]:
-    """``messages``, which are in the order of the store, as it keeps them, cut so that several can be written at
-    once; each is made when it is asked for.
+    """``messages``, which are in the order of the store, as it keeps them, cut so that several can be made and
+    written at once.
     """
     month = messages["month"]
     for number in np.flatnonzero(np.bincount(month)):
         rows = np.flatnonzero(month == number)
-        for piece in np.array_split(rows, max(1, round(len(rows) / _ROWS_PER_PIECE))):
-            yield messages.only(piece).stored(tables.ROWS_PER_GROUP)
+        for piece in np.array_split(rows, -(-len(rows) // _ROWS_PER_PIECE)):
+            yield partial(messages.only(piece).stored, tables.ROWS_PER_GROUP)
 
 
 def _needed(parts: list[Part]) -> int:

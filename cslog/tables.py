@@ -31,7 +31,7 @@ from cslog.schema import Schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    Rows: TypeAlias = pl.DataFrame | pa.Table
+    Rows: TypeAlias = pl.DataFrame | Callable[[], pa.Table]
 
 __all__ = [
     "CommitFailedError",
@@ -189,7 +189,8 @@ class Table:
 
     def add(self, frames: Mapping[str, Iterable[Rows]]) -> list[str]:
         """Append rows in one commit: each frame a file (or one per partition), by the prefix of its name; without
-        rows there is no commit. An Arrow table is of one partition. Returns the names of the files.
+        rows there is no commit. What makes an Arrow table, of one partition, is called by the thread that writes it.
+        Returns the names of the files.
 
         Raises CommitFailedError when another writer was faster; nothing is left behind then.
         """
@@ -274,19 +275,18 @@ class Table:
 
     def _partitions(self, frame: Rows) -> Iterator[tuple[str | None, pa.Table]]:
         """The rows of each value of the partition, without that column; none of an empty one."""
-        import pyarrow as pa
-
         partition = self.layout.partition
         names = [name for name in self.layout.columns if name != partition]
-        if isinstance(frame, pa.Table):
-            value = frame[partition][0].as_py() if partition and frame.num_rows else None
-            found = [(value, frame.select(names))]
-        else:
+        if isinstance(frame, pl.DataFrame):
             by_value = frame.partition_by(partition, as_dict=True) if partition else {(None,): frame}
             found = [
                 (value, as_written(piece, self.layout))
                 for (value,), piece in sorted(by_value.items(), key=itemgetter(0))
             ]
+        else:
+            table = frame()
+            value = table[partition][0].as_py() if partition and table.num_rows else None
+            found = [(value, table.select(names))]
         yield from ((value, table) for value, table in found if table.num_rows)
 
 

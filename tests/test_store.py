@@ -8,6 +8,7 @@ import stat
 import tempfile
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -601,7 +602,9 @@ def test_names_are_written_by_number_and_read_as_they_were(named, rows_per_group
     batch = coded(*rows)
     with tempfile.TemporaryDirectory() as folder:
         tables.create(Path(folder) / "t", LAYOUTS["messages"])
-        tables.Table(Path(folder) / "t", LAYOUTS["messages"]).add({"part": [batch.stored(rows_per_group)]})
+        tables.Table(Path(folder) / "t", LAYOUTS["messages"]).add(
+            {"part": [partial(batch.stored, rows_per_group)]}
+        )
         back = tables.Table(Path(folder) / "t", LAYOUTS["messages"]).scan().collect()
     assert back.equals(keys.with_account_keys(batch.frame()).select(back.columns))
 
