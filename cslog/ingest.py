@@ -351,8 +351,8 @@ def _append(
     writer: Writer, pending: _Pending, reports: list[FileReport], known_as: Mapping[str, str]
 ) -> None:
     by_path = {known_as.get(report.path, report.path): report for report in reports}
-    for messages in pending.messages:
-        appended = writer.append_messages(messages)
+    while pending.messages:  # the memory of what was appended is for what is read next
+        appended = writer.append_messages(pending.messages.pop(0))
         for path, count in appended.new.items():
             by_path[path].messages_new += count
     if pending.orders:
