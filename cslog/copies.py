@@ -105,13 +105,14 @@ def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
         for here, said in pool.map(lambda file: _said_in(file, mine), known):
             if len(here):
                 found[here] = True
-                told.append(batch.only(here).frame(schema.MESSAGE_ID).hstack(said))
+                told.append(said.with_columns(row=pl.Series(here)))
     if not told:
         return batch, batch.only(np.empty(0, np.int64))
-    there = pl.concat(told).group_by(schema.MESSAGE_ID).agg(**_RULES)
-    copies = np.flatnonzero(found)
-    ours = batch.only(copies).frame([*schema.MESSAGE_ID, *_RULES]).with_columns(row=pl.Series(copies))
-    both = ours.join(there, on=schema.MESSAGE_ID, how="inner", suffix="_known", maintain_order="left")
+    there = pl.concat(told)
+    if there.height > np.count_nonzero(found):  # refinements, and what a killed ingest has left
+        there = there.group_by("row").agg(**_RULES)
+    ours = batch.only(there["row"].to_numpy()).frame(list(_RULES))
+    both = ours.hstack(there.rename({name: f"{name}_known" for name in _RULES}))
     refined = both.filter(
         _greater("rank")
         | _greater("message_class")
@@ -119,7 +120,7 @@ def unknown(batch: Coded, known: Iterable[pl.LazyFrame]) -> tuple[Coded, Coded]:
         | _smaller("agent")
         | (_smaller("exporter") & pl.col("agent_known").is_null())
     )
-    return batch.only(np.flatnonzero(~found)), batch.only(refined["row"].to_numpy())
+    return batch.only(np.flatnonzero(~found)), batch.only(refined["row"].sort().to_numpy())
 
 
 def _said_in(file: pl.LazyFrame, mine: Numbers) -> tuple[np.ndarray, pl.DataFrame]:
@@ -136,7 +137,8 @@ def _said_in(file: pl.LazyFrame, mine: Numbers) -> tuple[np.ndarray, pl.DataFram
         return nothing
     first, begins = _meeting(mine, keys)
     ours = tuple(column[first : first + len(begins)] for column in mine)
-    row = rows.among(begins, ours, _numbers(file.select(schema.MESSAGE_ID).collect()))
+    rest = file.select(schema.MESSAGE_ID[2:]).collect()
+    row = rows.among(begins, ours, (*_numbers(keys), *_numbers(rest)))
     here = np.flatnonzero(row >= 0)
     return (here + first, file.select(*_RULES).collect()[row[here]]) if len(here) else nothing
 
