@@ -82,6 +82,8 @@ def test_commands_import_only_what_they_need(store):
     assert imported("metrics", "--json") <= {"polars", "numpy"}
     assert imported("status", "--store", store, "--json") <= {"polars", "deltalake", "numpy"}
     assert "pyarrow" not in imported("kpi", "--store", store, "--month", "2024-11", "--json")
+    known = imported("ingest", str(SAMPLES), "--store", store, "--quiet")
+    assert "numba" not in known, "files that are known are passed over without compiled loops"
 
 
 def test_a_command_is_found_without_the_others():
