@@ -15,7 +15,7 @@ import polars as pl
 from cslog import coded, schema
 from cslog.coded import Coded
 
-_THREADS = os.cpu_count() or 1
+_THREADS = min(4, os.cpu_count() or 1)  # Polars has more of its own
 _ROWS_AT_ONCE = 131_072  # as many as lie together in a file of the store
 Numbers = tuple[np.ndarray, ...]
 """Columns of integers (int64)."""
