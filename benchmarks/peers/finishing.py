@@ -1,5 +1,5 @@
 """From sums per shop and agent to the figures: a division each, on a table of a few thousand rows at most, so that
-plain Python costs nothing. kpi.sql does the same in SQL.
+plain Python costs nothing. figures.sql does the same in SQL.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ LEVELS = (6, 30, 60, 180)
 # What is read beyond the month (kpi-spec T3): yesterday's chats, answers after midnight, and around the orders.
 BEFORE_DAYS, AFTER_DAYS, SETTLED_DAYS = 3, 2, 3
 
+FIGURES = Path(__file__).with_name("figures.sql")
+"""From sums to figures in SQL, of DuckDB and ClickHouse alike; ``finishing`` does it for the others."""
+
 NOBODY = 0
 """Key of an account that is not there: messages have integer keys of shop and agents beside the names."""
 

@@ -436,8 +436,8 @@ CREATE TEMP TABLE shop_totals AS
 SELECT s.shop, sum(amount_cents) AS paid_cents FROM orders JOIN shops s ON s.shop_name = orders.shop
 WHERE paid_day BETWEEN getvariable('first_day') AND getvariable('last_day') GROUP BY 1;
 
--- ---- the report --------------------------------------------------------------------------------------------------
-CREATE TEMP TABLE report AS
+-- ---- the report: figures.sql makes the quotients ---------------------------------------------------------------
+CREATE TEMP TABLE sums AS
 WITH joined AS (
   SELECT shop, owner, data_end // 86400 AS end_day, last_received_day, paid_cents,
     coalesce(COLUMNS(* EXCLUDE (
@@ -448,50 +448,11 @@ WITH joined AS (
     FULL JOIN of_waits USING (shop, owner) FULL JOIN of_sessions USING (shop, owner)
     FULL JOIN of_autos USING (shop, owner) FULL JOIN of_sales USING (shop, owner)
     LEFT JOIN data_ends USING (shop) LEFT JOIN shop_totals USING (shop)
-), final AS (
-  SELECT *,
-    coalesce(last_received_day + 1 <= end_day, true) AS same_day_final,
-    coalesce(last_received_day + 2 <= end_day, true) AS next_day_final,
-    coalesce(last_received_day + 5 <= end_day, true) AS payment_final
-  FROM joined
 )
-SELECT shop_name AS shop, agent_name AS agent,
-  buyers_chatted, buyers_filtered, buyers_consulted, buyers_received, buyers_unreplied, buyers_received_distinct,
-  buyers_received / nullif(buyers_consulted, 0) AS reply_rate,
-  buyers_direct, buyers_forwarded_in, buyers_forwarded_out, buyer_initiated, agent_initiated,
-  turns, turns_answered, turns - turns_answered AS turns_unanswered, turns_late,
-  first_wait_s / nullif(first_turns, 0) AS first_response_avg,
-  first_any_wait_s / nullif(first_any_turns, 0) AS first_response_any_avg, first_response_missed,
-  first_response_p50, first_response_p90,
-  wait_s / nullif(turns_answered, 0) AS response_avg,
-  first_wait_s / nullif(first_turns, 0) AS first_response_wall_avg,
-  wait_s / nullif(turns_answered, 0) AS response_wall_avg,
-  response_p50, response_p90,
-  within_6s / nullif(turns, 0) AS within_6s_rate, within_30s / nullif(turns, 0) AS within_30s_rate,
-  within_60s / nullif(turns, 0) AS within_60s_rate, within_180s / nullif(turns, 0) AS within_180s_rate,
-  night_questions, night_answered / nullif(night_questions, 0) AS night_answered_rate,
-  slow_buyers, long_buyers, session_s / nullif(buyers_received, 0) AS service_time_avg,
-  max_concurrent, chat_seconds / nullif(busy_seconds, 0) AS avg_concurrent,
-  buyer_messages, agent_messages, agent_characters, agent_messages / nullif(buyer_messages, 0) AS answer_ratio,
-  auto_messages, first_message_at, last_message_at, days_active,
-  CASE WHEN next_day_final THEN inquiries END AS inquiries,
-  CASE WHEN same_day_final THEN inquiries_ordered_same_day END AS inquiries_ordered_same_day,
-  CASE WHEN next_day_final THEN inquiries_ordered END AS inquiries_ordered,
-  CASE WHEN same_day_final THEN inquiries_paid_same_day END AS inquiries_paid_same_day,
-  CASE WHEN next_day_final THEN inquiries_paid_next_day END AS inquiries_paid_next_day,
-  CASE WHEN payment_final THEN inquiries_paid END AS inquiries_paid,
-  CASE WHEN next_day_final THEN inquiries_ordered / nullif(inquiries, 0) END AS inquiry_to_order_rate,
-  CASE WHEN next_day_final THEN inquiries_paid_same_day / nullif(inquiries, 0) END AS inquiry_to_payment_same_day_rate,
-  CASE WHEN next_day_final THEN inquiries_paid_next_day / nullif(inquiries, 0) END AS inquiry_to_payment_next_day_rate,
-  CASE WHEN payment_final THEN inquiries_paid / nullif(inquiries, 0) END AS inquiry_to_payment_rate,
-  CASE WHEN next_day_final THEN consults_ordered / nullif(buyers_consulted, 0) END AS order_per_consult_rate,
-  CASE WHEN next_day_final THEN inquiries_lost END AS inquiries_lost,
-  CASE WHEN payment_final THEN orders_lost END AS orders_lost,
-  sales_cents AS sales_amount, sales_orders, sales_buyers, sales_items,
+SELECT shop_name, agent_name, joined.* EXCLUDE (shop, owner),
   (2 * sales_cents + sales_buyers) // nullif(2 * sales_buyers, 0) AS average_order_value,
-  sales_items / nullif(sales_buyers, 0) AS items_per_buyer,
   (2 * sales_cents + sales_items) // nullif(2 * sales_items, 0) AS average_item_price,
-  sales_cents / nullif(paid_cents, 0) AS sales_share,
-  CASE WHEN next_day_final THEN assists END AS assists
-FROM final JOIN shops USING (shop) JOIN agents USING (owner)
-ORDER BY 1, 2;
+  coalesce(last_received_day + 1 <= end_day, true) AS same_day_final,
+  coalesce(last_received_day + 2 <= end_day, true) AS next_day_final,
+  coalesce(last_received_day + 5 <= end_day, true) AS payment_final
+FROM joined JOIN shops USING (shop) JOIN agents USING (owner);
