@@ -21,6 +21,7 @@ PEERS = {
     "polars": ("polars_frames",),
     "polars-streaming": ("polars_frames", "--streaming"),
     "pandas": ("pandas_frames",),
+    "chdb": ("chdb_sql",),
 }
 IMPORTS = "import polars, numba, typer, deltalake"
 START_ROUNDS = 9

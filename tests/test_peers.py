@@ -21,6 +21,7 @@ PEERS = [
     ("polars_frames", "in-memory", "polars"),
     ("polars_frames", "streaming", "polars"),
     ("pandas_frames", "in-memory", "pandas"),
+    ("chdb_sql", "in-memory", "chdb"),
 ]
 MONTHS = [("invented", "2024-10"), ("invented", "2024-11"), ("sample", "2024-11"), ("sample", "2024-12")]
 

@@ -1,4 +1,7 @@
-"""The month's figures by ClickHouse in this process: ``python -m benchmarks.peers.chdb_sql STORE MONTH OUT``."""
+"""The month's figures by ClickHouse in this process: ``python -m benchmarks.peers.chdb_sql STORE MONTH OUT``.
+
+What it leaves out, like the other peers, is in the first lines of kpi_clickhouse.sql.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,10 @@ def run(given: Inputs) -> None:
         ("order_versions", given.orders, ORDERS),
     ):
         connection.query(f"CREATE VIEW {name} AS SELECT * FROM {_table(files, columns)}")
+    connection.query("SET enable_named_columns_in_function_tuple = 1")
     # An alias that is named like a column does not hide it, as everywhere else in SQL.
     connection.query("SET prefer_column_name_to_alias = 1")
+    connection.query(f"SET max_insert_threads = {os.cpu_count()}")  # else one thread reads what fills a table
     bounds = {name: getattr(given, name) for name in ("first_day", "last_day", "low", "high")}
     connection.query(SCRIPT.read_text(encoding="utf-8"), params=bounds)
     figures = connection.query(FIGURES.read_text(encoding="utf-8"), "Parquet")

@@ -3,8 +3,10 @@
 -- nothing is Nullable: 0 stands for nobody, never and nowhere, -1 for a turn without an answer.
 --
 -- Tables: messages, later, newest, order_versions (views of the Parquet files). Parameters: first_day, last_day,
--- low, high. Shops and agents are the store's integer keys. Hand-overs that chain inside one open turn are not
--- followed.
+-- low, high. Shops and agents are the store's integer keys.
+--
+-- Less than cslog, as the other peers: hand-overs that chain inside one open turn are not followed, copies that
+-- refine one another are not folded, and an account that exported but never wrote has no row.
 --
 -- place = second, place in the second and side of a message in one integer: it sorts like the conversation. Its
 -- lowest bits: 0 the buyer wrote, 1 a turn voided by a transfer, 2 a transfer (it opens a turn, and nobody wrote
@@ -17,7 +19,7 @@ CREATE OR REPLACE FUNCTION day_of AS place -> intDiv(bitShiftRight(place, 24), 8
 CREATE OR REPLACE FUNCTION is_staff AS place -> bitTest(place, 2);
 CREATE OR REPLACE FUNCTION is_buyer AS place -> bitAnd(place, 5) = 0;
 CREATE OR REPLACE FUNCTION is_void AS place -> bitTest(place, 0);
--- What stands before each place of an array; before the first, staff of 1970.
+-- What stands before each place of a thread; before the first, staff of 1970.
 CREATE OR REPLACE FUNCTION before AS places -> arrayPushFront(arrayPopBack(places), 4);
 
 -- ---- orders: the current version of each (kpi-spec 4.6) -------------------------------------------------------
@@ -50,7 +52,8 @@ SELECT shop_key AS shop, buyer_key, agent_key AS agent, exporter_key AS exporter
   transfer_to_key AS transfer_to, characters, kind != 0 OR characters > 0 AS visible,
   place_of(sent_at, rank, message_class) AS place
 FROM messages LEFT JOIN reach USING (buyer_key)
-WHERE message_class IN (0, 1, 2, 5) AND (sent_at BETWEEN {low:Int64} AND {high:Int64} OR sent_at BETWEEN early AND late);
+WHERE message_class IN (0, 1, 2, 5)
+  AND (sent_at BETWEEN {low:Int64} AND {high:Int64} OR sent_at BETWEEN early AND late);
 
 -- Whose messages are they (kpi-spec I3)? Most are stated; the rest of these buyers' rows decide the others.
 CREATE TABLE hard ENGINE = Memory AS
@@ -60,30 +63,28 @@ CREATE TABLE undecided ENGINE = Memory AS
 SELECT * FROM loaded(low = {low:Int64}, high = {high:Int64}) WHERE buyer_key IN hard;
 
 CREATE VIEW owned AS
-WITH placed AS (
-  SELECT *, second_of(place) AS sent_at, bitTest(place, 1) AS is_marker,
-    max(if(is_marker, 0, sent_at)) OVER (
-      PARTITION BY buyer_key ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_it
-  FROM undecided
-), marked AS (
-  SELECT *, NOT is_marker AND sent_at - before_it >= 600 AS begins,
-    sum(begins) OVER so_far AS run,
-    max(if(begins, sent_at, 0)) OVER so_far AS run_begin,
-    max(if(is_marker, sent_at, 0)) OVER so_far AS marked_at,
-    anyLastIf(transfer_to, is_marker AND transfer_to != 0) OVER so_far AS marked_for
-  FROM placed WINDOW so_far AS (PARTITION BY buyer_key ORDER BY place ROWS UNBOUNDED PRECEDING)
-), answered AS (
-  SELECT *,
-    anyLastIf(agent, is_staff(place) AND agent != 0) OVER (
-      PARTITION BY buyer_key, run ORDER BY place DESC ROWS UNBOUNDED PRECEDING) AS next_agent,
-    anyLastIf(agent, is_staff(place) AND agent != 0) OVER (
-      PARTITION BY buyer_key, run ORDER BY place ROWS UNBOUNDED PRECEDING) AS last_agent
-  FROM marked
+WITH conversations AS (
+  SELECT any(shop) AS shop, buyer_key, arraySort(r -> r.place,
+    groupArray((place, agent, exporter, transfer_from, transfer_to, characters, visible))) AS rows
+  FROM undecided GROUP BY buyer_key
+), in_runs AS (
+  SELECT *, arrayMap(r -> if(bitTest(r.place, 1), 0, second_of(r.place)), rows) AS spoken_at,
+    arrayMap((s, q) -> s != 0 AND s - q >= 600, spoken_at,
+      arrayPushFront(arrayPopBack(arrayFill(s -> s != 0, spoken_at)), 0)) AS begins,
+    arrayMap((r, s) -> if(s != 0 AND is_staff(r.place), r.agent, 0), rows, spoken_at) AS staff
+  FROM conversations
 )
-SELECT shop, buyer_key, place, is_marker, transfer_from, transfer_to, characters, visible,
-  multiIf(is_marker, 0, agent != 0, agent, marked_at >= run_begin, marked_for, next_agent != 0, next_agent,
-    last_agent != 0, last_agent, exporter) AS owner
-FROM answered;
+SELECT shop, buyer_key, row.place AS place, spoken = 0 AS is_marker, row.transfer_from AS transfer_from,
+  row.transfer_to AS transfer_to, row.characters AS characters, row.visible AS visible,
+  multiIf(is_marker, 0, row.agent != 0, row.agent, marked_at >= run_begin, marked_for, next_agent != 0, next_agent,
+    last_agent != 0, last_agent, row.exporter) AS owner
+FROM in_runs
+ARRAY JOIN rows AS row, spoken_at AS spoken,
+  arrayFill(s -> s != 0, arrayMap((s, b) -> if(b, s, 0), spoken_at, begins)) AS run_begin,
+  arrayFill(s -> s != 0, arrayMap((r, s) -> if(s = 0, second_of(r.place), 0), rows, spoken_at)) AS marked_at,
+  arrayFill(a -> a != 0, arrayMap((r, s) -> if(s = 0, r.transfer_to, 0), rows, spoken_at)) AS marked_for,
+  arrayReverseFill((a, ends) -> a != 0 OR ends, staff, arrayPushBack(arrayPopFront(begins), 1)) AS next_agent,
+  arrayFill((a, b) -> a != 0 OR b, staff, begins) AS last_agent;
 
 CREATE TABLE hard_owned ENGINE = Memory AS SELECT * FROM owned;
 
@@ -99,7 +100,8 @@ WITH markers AS (
 SELECT m.shop AS shop, m.buyer_key AS buyer_key, marker, transfer_from, transfer_to,
   arrayFilter(p -> p < marker, x.places) AS ours, arrayFilter(p -> p < marker, y.places) AS theirs,
   ours[-1] AS last_place,
-  arrayLast((p, q) -> is_buyer(p) AND (is_staff(q) OR second_of(p) - second_of(q) >= 600), ours, before(ours)) AS opened,
+  arrayLast((p, q) -> is_buyer(p) AND (is_staff(q) OR second_of(p) - second_of(q) >= 600), ours,
+    before(ours)) AS opened,
   notEmpty(theirs) AND is_buyer(theirs[-1]) AND second_of(marker) - second_of(theirs[-1]) < 600 AS held
 FROM markers m JOIN spoken x ON x.buyer_key = m.buyer_key AND x.owner = m.transfer_from
   LEFT JOIN spoken y ON y.buyer_key = m.buyer_key AND y.owner = m.transfer_to
@@ -248,7 +250,8 @@ SELECT t.shop AS shop, buyer_key, owner, opened, opened_at, wait_s, wait_s >= 0 
   opened = first_turn AS is_first, is_first AND by_buyer AS is_response,
   opened_at % 86400 >= 82800 OR opened_at % 86400 < 32400 AS at_night,
   opened_at + (34200 - opened_at % 86400 + 86400) % 86400 AS due
-FROM turns t JOIN (SELECT buyer_key, owner, day, first_turn FROM peer_days WHERE consulted) p USING (buyer_key, owner, day)
+FROM turns t
+  JOIN (SELECT buyer_key, owner, day, first_turn FROM peer_days WHERE consulted) p USING (buyer_key, owner, day)
 WHERE day BETWEEN {first_day:Int64} AND {last_day:Int64};
 
 -- Percentiles are nearest-rank.
@@ -267,7 +270,7 @@ SELECT shop, owner, count() AS turns, countIf(answered) AS turns_answered, count
   arraySort(groupArrayIf(wait_s, is_response AND answered)) AS first_waits
 FROM counted_turns GROUP BY shop, owner;
 
--- Questions of the night; where nobody answered in time, the thread's first answer ever.
+-- Questions of the night; where the turn has no answer, the first one that the thread ever has.
 CREATE TABLE of_nights ENGINE = Memory AS
 WITH questions AS (
   SELECT shop, owner, due, opened_at + wait_s AS reply FROM counted_turns WHERE at_night AND answered
@@ -281,8 +284,10 @@ FROM questions JOIN data_ends USING (shop) WHERE reply != 0 OR data_end >= due G
 CREATE TABLE of_people ENGINE = Memory AS
 WITH people AS (
   SELECT p.*, related, ordered, ordered_same_day, paid, paid_same_day, paid_next_day,
-    goes_on AND (buyer_key, owner, day - 1) IN (SELECT buyer_key, owner, day FROM peer_days WHERE received) AS continuation,
-    (buyer_key, owner, day) IN (SELECT buyer_key, transfer_from, day_of(place) FROM hard_owned WHERE is_marker) AS is_out,
+    goes_on AND (buyer_key, owner, day - 1) IN (SELECT buyer_key, owner, day FROM peer_days WHERE received)
+      AS continuation,
+    (buyer_key, owner, day) IN (SELECT buyer_key, transfer_from, day_of(place) FROM hard_owned WHERE is_marker)
+      AS is_out,
     (buyer_key, owner, day) IN (SELECT buyer_key, transfer_to, day_of(place) FROM hard_owned WHERE is_marker) AS is_in,
     received AND NOT after_sale AND NOT continuation AND NOT foreign_ones AS inquiry,
     received AND foreign_ones AS assist
@@ -320,8 +325,8 @@ WITH by_day AS (
     AND (buyer_key, owner, day) IN (SELECT buyer_key, owner, day FROM peer_days WHERE consulted)
   GROUP BY shop, owner, day
 )
-SELECT shop, owner, max(at_once) AS max_concurrent, sum(chat_seconds) AS chat_seconds, sum(busy_seconds) AS busy_seconds,
-  sum(session_s) AS session_s
+SELECT shop, owner, max(at_once) AS max_concurrent, sum(chat_seconds) AS chat_seconds,
+  sum(busy_seconds) AS busy_seconds, sum(session_s) AS session_s
 FROM by_day GROUP BY shop, owner;
 
 CREATE TABLE of_autos ENGINE = Memory AS
@@ -350,7 +355,8 @@ WITH row_keys AS (
   UNION DISTINCT SELECT shop, owner FROM of_autos
 )
 SELECT shop_name, agent_name, intDiv(data_end, 86400) AS end_day, paid_cents, auto_messages,
-  of_people.* EXCEPT (shop, owner, first_message_at, last_message_at), of_turns.* EXCEPT (shop, owner, waits, first_waits),
+  of_people.* EXCEPT (shop, owner, first_message_at, last_message_at),
+  of_turns.* EXCEPT (shop, owner, waits, first_waits),
   of_nights.* EXCEPT (shop, owner), of_sessions.* EXCEPT (shop, owner), of_sales.* EXCEPT (shop, owner),
   nullIf(first_message_at, 0) AS first_message_at, nullIf(last_message_at, 0) AS last_message_at,
   ranked(waits, 50) AS response_p50, ranked(waits, 90) AS response_p90,
