@@ -49,7 +49,7 @@ def _table(files: list[str], columns: str) -> str:
     """The table function that reads ``files``; braces list names, but only below a folder."""
     if not files:
         return f"null('{columns}')"
-    folder = os.path.commonpath([os.path.dirname(path) for path in files])
+    folder = os.path.commonpath([Path(path).parent for path in files])
     names = ",".join(os.path.relpath(path, folder) for path in files)
     return f"file('{folder}/{{{names}}}', Parquet, '{columns}')"
 
