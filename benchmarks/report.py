@@ -152,8 +152,9 @@ def _months(found: Results, chart: Path | None) -> str:
     picture = f"![Seconds and memory by size]({chart.name})\n\n" if chart else ""
     intro = (
         "## The month's report\n\nAll figures of `cslog kpi --month`, profile chitu, a row per shop and agent, out of the "
-        "same compacted store. The peers (benchmarks/peers) compute every figure that cslog does; hand-overs that chain "
-        "inside one open turn are the one rule they leave out, copies that refine one another they need not fold.\n\n"
+        "same compacted store. The peers (benchmarks/peers) compute every figure that cslog does; left out are "
+        "hand-overs that chain inside one open turn, rows of accounts that exported and never wrote, and the folding of "
+        "copies that refine one another: the invented stores have none of them.\n\n"
     )
     return intro + picture + "\n".join(parts)
 
