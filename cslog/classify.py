@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from cslog.schema import Kind
+
+if TYPE_CHECKING:
+    from cslog.scan.places import Rows
 
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """What Unicode calls so, and Polars; Python has the separators U+001C to U+001F besides."""
@@ -126,13 +129,25 @@ def is_recall(text: str) -> bool:
     return re.fullmatch(_RECALL, text) is not None
 
 
-def transfer_parties(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Names that a transfer line hands over from and to, as written; null for other texts.
+def parties(texts: list[str]) -> list[tuple[str, str] | tuple[()]]:
+    """Names that each transfer line hands over from and to, as written; nothing for other texts.
 
-    By Polars, whose time does not explode over blanks.
+    By Polars, whose time does not explode over blanks. The same few lines stand in every file of a shop, and are
+    remembered: one query costs as much as hundreds of lines.
     """
-    parties = text.str.extract_groups(TRANSFER).struct
-    return parties.field("1"), parties.field("2")
+    known = {text: pair for text in texts if (pair := _parties.get(text)) is not None}
+    if new := [text for text in texts if text not in known]:
+        found = pl.Series(new, dtype=pl.String).str.extract_groups(TRANSFER)
+        pairs = [(pair["1"], pair["2"]) if pair["1"] is not None else () for pair in found]
+        known |= zip(new, pairs, strict=True)
+        if len(_parties) + len(new) > _PARTIES_KEPT:
+            _parties.clear()
+        _parties.update(zip(new, pairs, strict=True))
+    return [known[text] for text in texts]
+
+
+_parties: dict[str, tuple[str, str] | tuple[()]] = {}
+_PARTIES_KEPT = 1 << 12
 
 
 def kind(text: str) -> Kind:
@@ -146,7 +161,7 @@ def kind(text: str) -> Kind:
 
 
 def keys_and_characters(
-    texts: pl.Series, kinds: np.ndarray, speakers: np.ndarray, names: pl.Series
+    texts: Rows, kinds: np.ndarray, speakers: np.ndarray, names: Rows
 ) -> tuple[np.ndarray, np.ndarray]:
     """What identifies each message beside buyer, second and number (int64), and its code points that are not white
     space (int32, kpi-spec 3 客服字数; 0 unless it is text).
@@ -154,10 +169,9 @@ def keys_and_characters(
     The first is the hash of the speaker (a row of ``names``, -1 for none), the kind and the normalised text
     (docs/definitions.md 1), empty unless it is text.
     """
-    from cslog.scan import columns
     from cslog.scan import texts as scan
 
-    return scan.message_keys(columns.rows_of(texts), kinds, speakers, columns.rows_of(names), _characters())
+    return scan.message_keys(texts, kinds, speakers, names, _characters())
 
 
 def comparable(text: pl.Expr, message_kind: pl.Expr) -> pl.Expr:
@@ -174,15 +188,13 @@ def _normalised(texts: pl.Series) -> pl.Series:
     return columns.strings(*scan.kept(rows.addresses, rows.lengths, _characters()))
 
 
-def worth_a_look(texts: pl.Series) -> np.ndarray:
+def worth_a_look(texts: Rows) -> np.ndarray:
     """Whether a text may be anything but plain words, by how it begins and ends: all others are unmarked text of no
     system, no transfer and no recall. Asking every text for every pattern would cost more than reading the file.
     """
-    from cslog.scan import columns
     from cslog.scan import texts as scan
 
-    rows = columns.rows_of(texts)
-    return scan.that_look_like(rows.addresses, rows.lengths, *_looks())
+    return scan.that_look_like(texts.addresses, texts.lengths, *_looks())
 
 
 @functools.cache

@@ -89,6 +89,7 @@ def date_of(day: int) -> datetime.date:
     return _EPOCH + datetime.timedelta(days=day)
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def month_label(day: int) -> str:
     """``2024-11``, the store's partition and the ``month`` of a report."""
     return f"{date_of(day):%Y-%m}"

@@ -5,7 +5,9 @@ Rows are compared, put in order and chosen as integers; names become strings onc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +43,7 @@ class Coded:
         for name in schema.MESSAGES:
             if name in NAMES:
                 numbers, found = distinct(frame[name])
-                columns[name] = names.add(found)[numbers]
+                columns[name] = names.numbers(found)[numbers]
             elif name != "text":
                 columns[name] = frame[name].to_numpy()
         return concat([cls(names.all(), columns, frame["text"])])
@@ -111,25 +113,26 @@ class Coded:
 
 
 class Names:
-    """The names of a file, as they are collected list by list; the first is null."""
+    """The names of a file, each once, with numbers in the order in which they are met; the first is null."""
 
     def __init__(self) -> None:
-        self._parts = [pl.Series([None], dtype=pl.String)]
-        self._count = 1
+        self._numbers: defaultdict[str | None, int] = defaultdict(itertools.count(NOBODY).__next__)
+        self.number(None)
 
-    def add(self, names: pl.Series) -> np.ndarray:
-        """Add ``names``. Returns their numbers among all names (int32), and NOBODY at the end, where -1 finds it."""
-        self._parts.append(names.alias(""))
-        numbers = np.arange(self._count, self._count + len(names) + 1, dtype=np.int32)
-        self._count += len(names)
-        numbers[-1] = NOBODY
-        if names.null_count():
-            numbers[:-1][names.is_null().to_numpy()] = NOBODY
-        return numbers
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def number(self, name: str | None) -> int:
+        """The number of ``name``, which gets one if it has none."""
+        return self._numbers[name]
+
+    def numbers(self, names: Iterable[str | None]) -> np.ndarray:
+        """The numbers of ``names`` (int32), and NOBODY at the end, where -1 finds it."""
+        return np.array([*map(self._numbers.__getitem__, names), NOBODY], np.int32)
 
     def all(self) -> pl.Series:
         """All names."""
-        return pl.concat(self._parts, rechunk=True)
+        return pl.Series(list(self._numbers), dtype=pl.String)
 
 
 def concat(parts: Sequence[Coded]) -> Coded:
@@ -154,9 +157,9 @@ def concat(parts: Sequence[Coded]) -> Coded:
 
 def distinct(strings: pl.Series) -> tuple[np.ndarray, pl.Series]:
     """A number per row (int32), equal for equal strings, and the strings numbered."""
-    from cslog.scan import rows
+    from cslog.scan import columns, hashing, rows
 
-    hashes = keys.hashes(strings).to_numpy()
+    hashes = hashing.xxh3(columns.rows_of(strings))
     if strings.null_count():
         hashes = np.where(strings.is_null().to_numpy(), keys.NOBODY, hashes)
     numbers, first = rows.distinct(hashes)

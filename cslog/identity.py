@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -24,8 +25,12 @@ from cslog.errors import ReadError
 from cslog.readers.base import Batch
 from cslog.schema import Kind, MessageClass
 
+if TYPE_CHECKING:
+    from cslog.scan.places import Rows
+
 _LONG_NAMES = ("cntaobao", "cnalichn")
 _SEPARATOR = "\x1f"
+_NO_REJECTS = pl.DataFrame(schema=schema.REJECTS)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
 
     Raises ReadError when the file's shop is unknown.
     """
-    from cslog.scan import rows
+    from cslog.scan import hashing, rows
+    from cslog.scan.columns import rows_of
 
     assert batch.messages is not None
     file_shop = batch.shop or _shop_among(batch.messages["sender"]) or accounts.shop
@@ -91,68 +97,63 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
         accounts.staff.get(shop, frozenset()),
         accounts.internal.get(shop, frozenset()),
     )
-    exporter = names.short(plain_account(batch.exporter)) if batch.exporter else None
-
     raw = (
         batch.messages
         if batch.messages["line"].is_sorted()
         else batch.messages.sort("line", maintain_order=True)
     )
-    people, looks = _people(raw, names, batch.platform), _looks(raw["text"], names)
+    found = coded.Names()
+    exporter = found.number(names.short(plain_account(batch.exporter)) if batch.exporter else None)
+    people, looks = _people(raw, names, found), _looks(raw["text"], names)
     side = _sides(raw["side"], people, looks)
-    rejects = pl.DataFrame(schema=schema.REJECTS)
+    rejects = _NO_REJECTS
     if (side == _NOBODY).any():
         reason = pl.lit("sender is neither the buyer nor an account of the shop").alias("reason")
         rejects = raw.filter(pl.Series(side == _NOBODY)).select("line", reason, "text")
         raw = raw.filter(pl.Series(side != _NOBODY))
-        people, looks = _people(raw, names, batch.platform), _looks(raw["text"], names)
+        people, looks = _people(raw, names, found), _looks(raw["text"], names)
         side = side[side != _NOBODY]
 
-    own = people.own
     transfer = (looks.handed >= 0) & ((side == _BUYER) | (side == _SYSTEM))
     decided = _decisions(people, looks, side, transfer, raw["auto"].to_numpy())
     message_class = _CLASSES[decided]
-    asked = message_class == int(MessageClass.BUYER)
+    asked = message_class == _CLASS_OF_BUYERS
     staff = (side == _AGENT) | (side == _ROBOT)
-    agents, agent = _owners(raw, people, names, exporter, side, message_class)
-    message_key, characters = classify.keys_and_characters(
-        looks.text,
-        looks.kind,
-        np.where(staff, people.account, -1),
-        people.accounts,
+    stated = _stated(
+        raw, people, names, found, exporter, (side == _AGENT) & (message_class != _CLASS_OF_SYSTEM)
     )
-    buyer_key, sent_at = people.buyer_key, raw["sent_at"]
-    rank, occurrence = rows.equal_before(buyer_key, sent_at.to_numpy(), message_key)
-    handed = np.where(transfer & ~own, looks.handed, -1)
-    months, month = _months(sent_at.to_numpy())
-    found = coded.Names()
-    whom = found.add(people.names)
-    constant = found.add(pl.Series([batch.platform, shop, source_file, exporter], dtype=pl.String))
+    agent = np.where(staff, people.account, np.where(asked, stated, _NO_NAME))
+    handed = np.where(transfer & ~people.own, looks.handed, -1)
+    sent_at = raw["sent_at"].to_numpy()
     columns = {
-        "month": found.add(months)[month],
-        "platform": np.full(raw.height, constant[0]),
-        "shop": np.full(raw.height, constant[1]),
-        "buyer": whom[people.buyer],
-        "buyer_key": buyer_key,
-        "sent_at": sent_at.to_numpy(),
-        "rank": rank,
+        "month": _months(sent_at, found),
+        "platform": np.full(raw.height, found.number(batch.platform), np.int32),
+        "shop": np.full(raw.height, found.number(shop), np.int32),
+        "buyer": people.buyer,
+        "sent_at": sent_at,
         "message_class": message_class,
         "kind": looks.kind,
-        "agent": found.add(agents)[agent],
+        "agent": agent,
         # Only a message without a stated agent can ever need the exporter (I3).
-        "exporter": np.where(asked & (agent < 0), constant[3], np.int32(NOBODY)),
-        "transfer_from": found.add(looks.handed_from)[handed],
-        "transfer_to": found.add(looks.handed_to)[handed],
-        "characters": characters,
-        "sender": whom[people.sender],
-        "rule": found.add(pl.Series(_RULES))[decided],
-        "message_key": message_key,
-        "occurrence": occurrence,
+        "exporter": np.where(asked & (agent == NOBODY), np.int32(exporter), _NO_NAME),
+        "transfer_from": found.numbers(looks.handed_from)[handed],
+        "transfer_to": found.numbers(looks.handed_to)[handed],
+        "sender": people.sender,
+        "rule": found.numbers(_RULES)[decided],
         "refines": np.zeros(raw.height, np.bool_),
-        "source_file": np.full(raw.height, constant[2]),
+        "source_file": np.full(raw.height, found.number(source_file), np.int32),
         "source_line": raw["line"].to_numpy(),
     }
-    return Coded(found.all(), columns, looks.text), rejects
+    every = found.all()
+    where = rows_of(every)
+    columns["buyer_key"] = hashing.xxh3(where, _person(batch.platform, shop, "").encode())[people.buyer]
+    columns["message_key"], columns["characters"] = classify.keys_and_characters(
+        looks.rows, looks.kind, np.where(staff, people.account, _NO_NAME), where
+    )
+    columns["rank"], columns["occurrence"] = rows.equal_before(
+        columns["buyer_key"], sent_at, columns["message_key"]
+    )
+    return Coded(every, columns, looks.text), rejects
 
 
 def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.DataFrame:
@@ -177,10 +178,11 @@ def canonical_orders(batch: Batch, accounts: Accounts, source_file: str) -> pl.D
     written = raw.select(
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in content], separator=_SEPARATOR)
     )
-    months, month = _months(raw["created_at"].to_numpy())
+    names = coded.Names()
+    months = _months(raw["created_at"].to_numpy(), names)
     people = [_person(batch.platform, *pair) for pair in raw.select("shop", "buyer").iter_rows()]
     return raw.with_columns(
-        month=months[month],
+        month=names.all()[months],
         platform=pl.lit(batch.platform),
         buyer_key=keys.hashes(pl.Series(people, dtype=pl.String)),
         joinable=~is_masked(pl.col("buyer")) & (pl.col("buyer") != ""),
@@ -201,24 +203,19 @@ class _Names:
     staff: frozenset[str]
     internal: frozenset[str]
 
-    def odd(self, found: pl.Series) -> np.ndarray:
+    def odd(self, found: pl.Series) -> list[int]:
         """Which names (their places) may be other than ordinary nicks: of the shop, of its staff or robots, or
         written with the site or blanks. They begin like one that is.
         """
         from cslog.scan import columns, texts
 
-        return np.flatnonzero(texts.that_look_like(*columns.rows_of(found)[:2], *self._looks))
+        looks_like = texts.that_look_like(*columns.rows_of(found)[:2], *_looks_of(self))
+        return np.flatnonzero(looks_like).tolist()
 
-    @cached_property
-    def _looks(self) -> tuple[np.ndarray, ...]:
-        from cslog.scan import texts
-
+    def openings(self) -> list[str]:
+        """How names begin that are other than ordinary nicks."""
         known = [*self.robots, *self.assistants, *self.staff, *self.internal]
-        openings = [*_LONG_NAMES, *self._mains, "jimi_vender_", *known, *BLANKS]
-        return (
-            *texts.openings([word.encode() for word in openings]),
-            *texts.closings([blank.encode() for blank in BLANKS]),
-        )
+        return [*_LONG_NAMES, *self._mains, "jimi_vender_", *known, *BLANKS]
 
     @cached_property
     def _mains(self) -> frozenset[str]:
@@ -243,6 +240,16 @@ class _Names:
         return short in self.robots or short.startswith("jimi_vender_")
 
 
+@lru_cache(maxsize=64)  # a shop has many files
+def _looks_of(names: _Names) -> tuple[np.ndarray, ...]:
+    from cslog.scan import texts
+
+    return (
+        *texts.openings([word.encode() for word in names.openings()]),
+        *texts.closings([blank.encode() for blank in BLANKS]),
+    )
+
+
 def _shop_among(senders: pl.Series) -> str | None:
     number, found = distinct(senders)
     counts: Counter[str] = Counter()
@@ -253,69 +260,66 @@ def _shop_among(senders: pl.Series) -> str | None:
     return min(counts, key=lambda prefix: (-counts[prefix], prefix)) if counts else None
 
 
-_NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = range(-1, 4)
+_NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = np.arange(-1, 4, dtype=np.int8)
 """Sides of a message."""
+_NO_NAME = np.int32(NOBODY)
+
+_OF_SHOP, _OWN, _NEUTRAL, _IS_ROBOT, _ASSISTS = (np.uint8(1 << bit) for bit in range(5))
+"""Marks of a name: an account of the shop; one of its own people; the main account, which owns no conversation, or
+nobody; a robot; one that assists.
+"""
 
 
 @dataclass(frozen=True)
 class _People:
-    """Who speaks to whom in every row: a name is looked at once, however often it stands in the file.
+    """Who speaks to whom in every row, by the numbers of their names; ``account``: the sender's without the shop."""
 
-    ``buyer`` and ``sender`` number ``names``, ``account`` (the sender's, without the shop) numbers ``accounts``.
-    """
-
-    names: pl.Series
-    accounts: pl.Series
     buyer: np.ndarray
     sender: np.ndarray
     account: np.ndarray
-    buyer_key: np.ndarray
     own: np.ndarray  # the buyer is one of the shop's own people
     of_shop: np.ndarray  # this and the next three: of the sender
-    neutral: np.ndarray  # the main account, which owns no conversation, or nobody
+    neutral: np.ndarray
     robot: np.ndarray
     assistant: np.ndarray
 
 
-def _people(raw: pl.DataFrame, names: _Names, platform: str) -> _People:
-    number, found = distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
-    # Hardly any name is other than an ordinary nick: it is the account, and nobody of the shop.
-    odd = names.odd(found)
-    person, people = distinct(_with(found, odd, [plain_account(name) for name in found[odd]]))
-    buyer, sender = person[number[: raw.height]], person[number[raw.height :]]
-    own, of_shop, robot, assistant = np.zeros((4, len(people)), bool)
-    neutral = people.is_null().to_numpy().copy() if people.null_count() else np.zeros(len(people), bool)
-    odd = names.odd(people)
-    short = []
-    for at, name in zip(odd, people[odd], strict=True):
-        of_shop[at] = names.is_account(name)
-        own[at] = of_shop[at] or name in names.internal
-        short.append(names.short(name) if of_shop[at] else name)
-        neutral[at] = short[-1] == names.shop
-        robot[at], assistant[at] = names.is_robot(short[-1]), short[-1] in names.assistants
-    account, accounts = distinct(_with(people, odd, short))
+def _people(raw: pl.DataFrame, names: _Names, found: coded.Names) -> _People:
+    number, written = distinct(pl.concat([raw["buyer"], raw["sender"].alias("buyer")]))
+    # A name is looked at once, however often it stands in the file, and hardly any is other than an ordinary nick:
+    # that is the account, and nobody of the shop.
+    plain = written.to_list()
+    odd = set()
+    for at in names.odd(written):
+        plain[at] = plain_account(plain[at])
+        odd.add(plain[at])
+    person = found.numbers(plain)[number]
+    marks, account = np.zeros(len(found), np.uint8), np.arange(len(found), dtype=np.int32)
+    marks[NOBODY] = _NEUTRAL
+    for name in odd:
+        of_shop = names.is_account(name)
+        short = names.short(name) if of_shop else name
+        at = found.number(name)
+        account[at] = found.number(short)
+        marks[at] = (
+            of_shop * _OF_SHOP
+            | (of_shop or name in names.internal) * _OWN
+            | (short == names.shop) * _NEUTRAL
+            | names.is_robot(short) * _IS_ROBOT
+            | (short in names.assistants) * _ASSISTS
+        )
+    buyer, sender = person[: raw.height], person[raw.height :]
+    of_sender = marks[sender]
     return _People(
-        names=people,
-        accounts=accounts,
         buyer=buyer,
         sender=sender,
         account=account[sender],
-        buyer_key=keys.hashes(people, _person(platform, names.shop, "")).to_numpy()[buyer],
-        own=own[buyer],
-        of_shop=of_shop[sender],
-        neutral=neutral[sender],
-        robot=robot[sender],
-        assistant=assistant[sender],
+        own=(marks[buyer] & _OWN) != 0,
+        of_shop=(of_sender & _OF_SHOP) != 0,
+        neutral=(of_sender & _NEUTRAL) != 0,
+        robot=(of_sender & _IS_ROBOT) != 0,
+        assistant=(of_sender & _ASSISTS) != 0,
     )
-
-
-def _with(strings: pl.Series, places: np.ndarray, others: list[str]) -> pl.Series:
-    """The strings with ``others`` at these places."""
-    if not others:
-        return strings
-    row = np.arange(len(strings))
-    row[places] = len(strings) + np.arange(len(others))
-    return pl.concat([strings, pl.Series(strings.name, others, dtype=pl.String)], rechunk=True)[row]
 
 
 def _person(platform: str, shop: str, buyer: str) -> str:
@@ -325,66 +329,64 @@ def _person(platform: str, shop: str, buyer: str) -> str:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What the texts tell. ``text``: without its mark; ``handed`` numbers the names in ``handed_from`` and
+    """What the texts tell. ``text``: without its mark, ``rows``: where that is; ``handed`` numbers the names in ``handed_from`` and
     ``handed_to`` that a transfer line tells, -1 for other texts.
     """
 
     text: pl.Series
+    rows: Rows
     system: np.ndarray
     marked: np.ndarray
     kind: np.ndarray
     handed: np.ndarray
-    handed_from: pl.Series
-    handed_to: pl.Series
+    handed_from: list[str]
+    handed_to: list[str]
 
 
 def _looks(texts: pl.Series, names: _Names) -> _Looks:
+    from cslog.scan import hashing
+    from cslog.scan.columns import rows_of
+    from cslog.scan.rows import distinct
+
+    places = rows_of(texts)
     size = len(texts)
     system, marked, handed = np.zeros(size, bool), np.zeros(size, bool), np.full(size, -1, np.int32)
     kind = np.full(size, int(Kind.TEXT), np.int8)
-    rows = np.flatnonzero(classify.worth_a_look(texts))
-    number, told = distinct(texts[rows])
-    found = told.to_list()
-    looks = [classify.look(text or "") for text in found]
+    rows = np.flatnonzero(classify.worth_a_look(places))
+    number, first = distinct(hashing.xxh3(places.only(rows)))
+    found = texts[rows[first]].to_list()
+    looks = [classify.look(text) for text in found]
     system[rows] = np.array([look.system for look in looks], bool)[number]
     marked[rows] = np.array([look.marked for look in looks], bool)[number]
     kind[rows] = np.array([int(look.kind) for look in looks], np.int8)[number]
-    parties: list[tuple[str, str]] = []
     over = [at for at, look in enumerate(looks) if look.hands_over]
+    handed_from: list[str] = []
+    handed_to: list[str] = []
     if over:
-        lines = pl.DataFrame({"text": [found[at] for at in over]})
-        told_parties = lines.select(*map(pl.Expr.alias, classify.transfer_parties(pl.col("text")), "ab"))
         party = np.full(len(found), -1, np.int32)
-        for at, pair in zip(over, told_parties.iter_rows(), strict=True):
-            if pair[0] is not None:
-                party[at] = len(parties)
-                parties.append((names.short(plain_account(pair[0])), names.short(plain_account(pair[1]))))
+        for at, pair in zip(over, classify.parties([found[at] for at in over]), strict=True):
+            if pair:
+                party[at] = len(handed_from)
+                handed_from.append(names.short(plain_account(pair[0])))
+                handed_to.append(names.short(plain_account(pair[1])))
         handed[rows] = party[number]
     if marked.any():
         place = np.arange(size)
         place[rows] = np.where(marked[rows], size + number, rows)
         texts = pl.concat([texts, pl.Series([look.bare for look in looks])], rechunk=True)[place]
-    return _Looks(
-        texts,
-        system,
-        marked,
-        kind,
-        handed,
-        pl.Series([pair[0] for pair in parties], dtype=pl.String),
-        pl.Series([pair[1] for pair in parties], dtype=pl.String),
-    )
+        places = rows_of(texts)
+    return _Looks(texts, places, system, marked, kind, handed, handed_from, handed_to)
 
 
 def _sides(stated: pl.Series, people: _People, looks: _Looks) -> np.ndarray:
     side = np.where(people.of_shop, _AGENT, _NOBODY)
-    side[people.buyer == people.sender] = _BUYER
-    side[looks.system] = _SYSTEM
+    side = np.where(people.buyer == people.sender, _BUYER, side)
+    side = np.where(looks.system, _SYSTEM, side)
     if stated.null_count() < len(stated):
         sides = {"buyer": _BUYER, "agent": _AGENT, "robot": _ROBOT, "system": _SYSTEM}
-        told = stated.replace_strict(sides, default=_NOBODY, return_dtype=pl.Int64).to_numpy()
+        told = stated.replace_strict(sides, default=int(_NOBODY), return_dtype=pl.Int8).to_numpy()
         side = np.where(told == _NOBODY, side, told)
-    side[(side == _AGENT) & people.robot] = _ROBOT
-    return side
+    return np.where((side == _AGENT) & people.robot, _ROBOT, side)
 
 
 _DECISIONS = [
@@ -400,6 +402,7 @@ _DECISIONS = [
 ]
 """Class and rule by the first of the conditions of ``_decisions`` that holds, the last by none."""
 _CLASSES = np.array([int(code) for code, _ in _DECISIONS], np.int8)
+_CLASS_OF_BUYERS, _CLASS_OF_SYSTEM = int(MessageClass.BUYER), int(MessageClass.SYSTEM)
 _RULES = [rule for _, rule in _DECISIONS]
 
 
@@ -418,44 +421,38 @@ def _decisions(
         marked,
         people.assistant,
     ]
-    return np.select(conditions, range(len(conditions)), len(conditions))
+    decided = np.full(len(side), len(conditions), np.int8)
+    for number in reversed(range(len(conditions))):
+        decided[conditions[number]] = number
+    return decided
 
 
-def _owners(
+def _stated(
     raw: pl.DataFrame,
     people: _People,
     names: _Names,
-    exporter: str | None,
-    side: np.ndarray,
-    message_class: np.ndarray,
-) -> tuple[pl.Series, np.ndarray]:
-    """Names, and the one that each row belongs to, -1 for none: the sender's account for staff, the stated agent
-    for the buyer (I3).
-    """
+    found: coded.Names,
+    exporter: int,
+    speaks: np.ndarray,
+) -> np.ndarray:
+    """The agent (number of the name) with whom each row says its conversation is (I3). ``speaks``: who may own it."""
     from cslog.scan import rows
 
-    # Robots and system lines do not speak.
-    speaks = (side == _AGENT) & (message_class != int(MessageClass.SYSTEM)) & ~people.neutral
     blocks, _ = rows.distinct(raw["block"].to_numpy())
-    speaker = rows.only_one(blocks, np.where(speaks, people.account, -1))[blocks]
-    exporting = -1 if exporter is None else len(people.accounts)
-    stated = np.where(speaker == rows.SEVERAL, -1, np.where(speaker == rows.NONE, exporting, speaker))
-    found = [people.accounts, pl.Series(people.accounts.name, [exporter], dtype=pl.String)]
+    of_block = rows.only_one(blocks, np.where(speaks & ~people.neutral, people.account, np.int32(rows.NONE)))
+    of_block = np.where(of_block == rows.NONE, np.int32(exporter), of_block)
+    stated = np.where(of_block == rows.SEVERAL, _NO_NAME, of_block)[blocks]
     agent = raw["agent"]
     if agent.null_count() < len(agent):
         number, written = distinct(agent)
-        stated = np.where(agent.is_null().to_numpy(), stated, number + len(people.accounts) + 1)
         short = [None if name is None else names.short(plain_account(name)) for name in written]
-        found.append(pl.Series(people.accounts.name, short, dtype=pl.String))
-    staff = (side == _AGENT) | (side == _ROBOT)
-    asked = message_class == int(MessageClass.BUYER)
-    return pl.concat(found, rechunk=True), np.where(staff, people.account, np.where(asked, stated, -1))
+        stated = np.where(agent.is_null().to_numpy(), stated, found.numbers(short)[number])
+    return stated
 
 
-def _months(seconds: np.ndarray) -> tuple[pl.Series, np.ndarray]:
-    """``YYYY-MM`` of every day that occurs, and the day of every second among them."""
+def _months(seconds: np.ndarray, found: coded.Names) -> np.ndarray:
+    """Numbers of the month of every second, written ``YYYY-MM``."""
     from cslog.scan import rows
 
-    numbers, first = rows.distinct(seconds // DAY_SECONDS)
-    labels = [month_label(int(second) // DAY_SECONDS) for second in seconds[first]]
-    return pl.Series(labels, dtype=pl.String), numbers
+    day, first = rows.distinct(seconds // DAY_SECONDS)
+    return found.numbers([month_label(int(second) // DAY_SECONDS) for second in seconds[first]])[day]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslog import classify
+from cslog.scan import columns
 from cslog.schema import Kind
 
 TEXT = pl.col("text")
@@ -104,12 +105,21 @@ def test_what_people_say_is_no_system_line(text):
     ],
 )
 def test_transfers(text, parties):
-    assert tuple(value(party, text) for party in classify.transfer_parties(TEXT)) == parties
+    assert classify.parties([text]) == [parties]
 
 
 @pytest.mark.parametrize("text", ["可以由 你 转给 他吗", "转交给小美", "刚才由 小美 转交给 阿强", "由此可见"])
 def test_no_transfers(text):
-    assert [value(party, text) for party in classify.transfer_parties(TEXT)] == [None, None]
+    assert classify.parties([text]) == [()]
+
+
+def test_transfers_are_the_same_when_they_are_remembered(monkeypatch):
+    """Also while the memory is emptied because it is full."""
+    monkeypatch.setattr(classify, "_PARTIES_KEPT", 3)
+    for number in range(5):
+        texts = [f"由 a 转交给 b{n}" for n in range(number)] + ["由此可见"]
+        expected = [("a", f"b{n}") for n in range(number)] + [()]
+        assert classify.parties(texts) == classify.parties(texts) == expected
 
 
 @pytest.mark.parametrize(
@@ -131,9 +141,9 @@ def test_no_auto_markers(text):
     [("亲 在的\n有", 4), ("", 0), (" \t\u3000\n", 0), ("a b", 2), ("😊好", 2), ("/:^_^", 5)],
 )
 def test_characters_are_code_points_without_white_space(text, count):
-    texts, kinds = pl.Series([text, text]), np.array([Kind.TEXT, Kind.IMAGE], np.int8)
-    nobody = np.array([-1, -1], np.int32)
-    _, characters = classify.keys_and_characters(texts, kinds, nobody, pl.Series([], dtype=pl.String))
+    texts, kinds = columns.rows_of(pl.Series([text, text])), np.array([Kind.TEXT, Kind.IMAGE], np.int8)
+    nobody, nowhere = np.array([-1, -1], np.int32), columns.rows_of(pl.Series([], dtype=pl.String))
+    _, characters = classify.keys_and_characters(texts, kinds, nobody, nowhere)
     assert characters.tolist() == [count, 0]
 
 
@@ -155,15 +165,14 @@ ORDINARY = st.sampled_from(["", "", "在吗", "亲", "您", "a", "你", "：", "
 )
 def test_only_what_is_worth_a_look_is_anything_but_words(texts):
     """Ordinary texts are not asked for patterns at all, so nothing that a pattern finds may be taken for one."""
-    frame = pl.DataFrame({"text": texts}, schema={"text": pl.String})
-    parties = frame.select(classify.transfer_parties(TEXT)[0]).to_series()
+    parties = classify.parties(texts)
     found = [classify.look(text) for text in texts]
     special = [
         look.marked or look.system or look.hands_over or look.bare != text or look.kind is not Kind.TEXT
         for look, text in zip(found, texts, strict=True)
     ]
-    assert all(look.hands_over for look, party in zip(found, parties, strict=True) if party is not None)
-    looked = classify.worth_a_look(frame["text"])
+    assert all(look.hands_over for look, party in zip(found, parties, strict=True) if party)
+    looked = classify.worth_a_look(columns.rows_of(pl.Series(texts, dtype=pl.String)))
     assert [
         text for text, found, look in zip(texts, special, looked, strict=True) if found and not look
     ] == []
@@ -171,7 +180,7 @@ def test_only_what_is_worth_a_look_is_anything_but_words(texts):
 
 def test_ordinary_texts_are_not_worth_a_look():
     texts = ["在吗", "您好，请问有什么可以帮您？", "请稍等", "好的", "", "htt", "a", "买家", "系统"]
-    assert not classify.worth_a_look(pl.Series(texts)).any()
+    assert not classify.worth_a_look(columns.rows_of(pl.Series(texts))).any()
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cslog import schema
 from cslog.readers import decode, text
 from cslog.readers.base import Batch
 
@@ -81,24 +80,25 @@ class QnTxt:
             shop = text.cast_of(senders, options, head.path).shop
         nobody = pl.Series([None], dtype=pl.String).new_from_index(0, len(senders))
         messages = {
-            "line": found.line,
-            "block": found.block,
+            "line": pl.Series(found.line),
+            "block": pl.Series(found.block),
             "buyer": columns.viewed(found.buyer, content),
             "sender": senders,
             "side": nobody,
             "agent": nobody,
-            "sent_at": found.sent_at,
+            "sent_at": pl.Series(found.sent_at),
             "text": columns.viewed(found.text, content),
-            "auto": pl.Series(found.auto).cast(pl.Boolean),
+            "auto": pl.Series(found.auto),
         }
+        reasons = [chat_blocks.REASONS[reason] for reason in found.rejected_reason]
         rejects = {
-            "line": found.rejected_line,
-            "reason": [chat_blocks.REASONS[reason] for reason in found.rejected_reason],
+            "line": pl.Series(found.rejected_line),
+            "reason": pl.Series(reasons, dtype=pl.String),
             "text": columns.viewed(found.rejected_text, content),
         }
         batch = Batch(
-            messages=pl.DataFrame(messages, schema=schema.RAW_MESSAGES),
-            rejects=pl.DataFrame(rejects, schema=schema.REJECTS),
+            messages=pl.DataFrame(messages),
+            rejects=pl.DataFrame(rejects),
             encoding=decoded.encoding,
             replaced_characters=decoded.replaced,
             shop=shop,

@@ -108,7 +108,7 @@ def scan(text: bytearray, start: int, line: int, accounts: list[str], shops: lis
         line=lines[:messages],
         block=blocks[:messages],
         sent_at=moments[:messages],
-        auto=autos[:messages],
+        auto=autos[:messages].view(np.bool_),
         buyer=views[0][: 2 * messages],
         sender=views[1][: 2 * messages],
         text=views[2][: 2 * messages],

@@ -31,12 +31,13 @@ def strings(data: np.ndarray, places: np.ndarray) -> pl.Series:
 def rows_of(strings: pl.Series) -> Rows:
     """Where the strings are in memory."""
     array = strings.to_arrow(compat_level=pl.CompatLevel.newest())
-    _, views, *buffers = array.buffers()
+    present, views, *buffers = array.buffers()
     words = np.frombuffer(views, np.uint64)[2 * array.offset : 2 * (array.offset + len(array))]
     bases = np.array([buffer.address if buffer else 0 for buffer in buffers], np.int64)
     addresses, lengths = _rows(words, bases)
-    if strings.null_count():
-        lengths[strings.is_null().to_numpy()] = 0
+    if array.null_count:
+        bits = np.unpackbits(np.frombuffer(present, np.uint8), bitorder="little")
+        lengths *= bits[array.offset : array.offset + len(array)]
     return Rows(addresses, lengths, array)
 
 

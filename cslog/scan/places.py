@@ -18,6 +18,10 @@ class Rows(NamedTuple):
     lengths: np.ndarray
     owner: Any
 
+    def only(self, rows: np.ndarray) -> Rows:
+        """The rows with these numbers."""
+        return Rows(self.addresses.take(rows), self.lengths.take(rows), self.owner)
+
 
 def rows_of(texts: Iterable[str]) -> Rows:
     """A few texts, copied. Columns are taken where they are by ``cslog.scan.columns``, which needs pyarrow: its

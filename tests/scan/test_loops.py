@@ -72,10 +72,10 @@ def test_messages_are_known_by_speaker_kind_and_words(spoken):
     names = ["小美", "", "a" * 20]
     texts, kinds, speakers = zip(*spoken, strict=True) if spoken else ((), (), ())
     keys, characters = classify.keys_and_characters(
-        pl.Series(texts, dtype=pl.String),
+        columns.rows_of(pl.Series(texts, dtype=pl.String)),
         np.array(kinds, np.int8),
         np.array(speakers, np.int32),
-        pl.Series(names),
+        columns.rows_of(pl.Series(names)),
     )
     for text, kind, speaker, key, count in zip(texts, kinds, speakers, keys, characters, strict=True):
         words = re.sub(r"[ ?？\u3000😀€]", "", text) if kind == 0 else ""
