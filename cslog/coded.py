@@ -137,6 +137,8 @@ class Names:
 
 def concat(parts: Sequence[Coded]) -> Coded:
     """All messages of ``parts``, of which none is a choice of rows, with one number for each name."""
+    from cslog.scan import rows
+
     numbers, names = distinct(pl.concat([part.names for part in parts], rechunk=True))
     number_of = np.split(numbers, np.cumsum([len(part.names) for part in parts])[:-1])
     ends = np.cumsum([len(part.text) for part in parts])
@@ -148,7 +150,7 @@ def concat(parts: Sequence[Coded]) -> Coded:
         for part, number, end in zip(parts, number_of, ends, strict=True):
             here, found = column[end - len(part.text) : end], part.columns[name]
             if name in NAMES:
-                number.take(found, out=here, mode="clip")  # the default mode would write to a copy first
+                rows.translate(found, number, here)
             else:
                 here[:] = found
         columns[name] = column

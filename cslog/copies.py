@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cslog import coded, schema
-from cslog.coded import Coded
+from cslog.coded import NOBODY, Coded
 
 _THREADS = min(4, os.cpu_count() or 1)  # Polars has more of its own
 _ROWS_AT_ONCE = 131_072  # as many as lie together in a file of the store
@@ -63,27 +63,29 @@ def _folded(batch: Coded, rows: np.ndarray, repeated: np.ndarray) -> Coded:
     """``batch`` with what all copies of a message say together in the first of them. ``rows`` are the copies, those
     of a message behind one another; ``repeated`` marks all but the first.
     """
-    differs = np.zeros(len(rows), np.bool_)
-    for name in _RULES:
-        said_here = batch.columns[name].take(rows)
-        differs[1:] |= repeated[1:] & (said_here[1:] != said_here[:-1])
-    if not differs.any():
-        return batch
-    message = np.cumsum(~repeated) - 1
-    disputed = np.bincount(message[differs], minlength=message[-1] + 1)[message] > 0
-    rows, repeated = rows[disputed], repeated[disputed]
-    said = batch.only(rows).frame(list(_RULES)).with_columns(number=pl.Series(np.cumsum(~repeated)))
-    together = said.group_by("number", maintain_order=True).agg(**_RULES)
+    begins = np.flatnonzero(~repeated)
+    first = rows[begins]
     columns = dict(batch.columns)
     for name in _RULES:
-        told = together[name].to_numpy()
+        said = columns[name].take(rows)
         if name in coded.NAMES:
-            occurring = np.flatnonzero(np.bincount(columns[name]))
-            number_of = dict(zip(batch.names[occurring], occurring, strict=True))
-            told = np.array([number_of[value] for value in together[name]])
-        columns[name] = columns[name].copy()
-        columns[name][rows[~repeated]] = told
+            together = _least(said, begins, batch.names)
+        else:
+            together = np.maximum.reduceat(said, begins)
+        if not np.array_equal(together, said[begins]):
+            columns[name] = columns[name].copy()
+            columns[name][first] = together
     return replace(batch, columns=columns)
+
+
+def _least(said: np.ndarray, begins: np.ndarray, names: pl.Series) -> np.ndarray:
+    """Of each group of numbers of ``names`` that of the least name; NOBODY only where no other is in the group."""
+    occurring = np.flatnonzero(np.bincount(said))
+    somebody = occurring[occurring != NOBODY]
+    in_order = np.append(somebody[names[somebody].arg_sort().to_numpy()], NOBODY)
+    place = np.empty(len(names), np.int32)
+    place[in_order] = np.arange(len(in_order))
+    return in_order[np.minimum.reduceat(place[said], begins)]
 
 
 def keys_of(batch: Coded) -> pl.LazyFrame:

@@ -77,6 +77,13 @@ def renumbered(codes, rows, places):  # type: ignore[no-untyped-def]
     return numbers, found[:count].copy()
 
 
+@njit([(_I32, _I32, types.Array(types.int32, 1, "C"))], cache=True, nogil=True)
+def translate(codes, others, out):  # type: ignore[no-untyped-def]
+    """Write to ``out`` what stands for each code in ``others``; what numpy does by an index twice as wide."""
+    for row in range(codes.size):
+        out[row] = others[codes[row]]
+
+
 NONE, SEVERAL = -1, -2
 
 

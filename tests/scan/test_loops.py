@@ -84,6 +84,13 @@ def test_messages_are_known_by_speaker_kind_and_words(spoken):
         assert count == (len(re.sub(r"\s", "", text)) if kind == 0 else 0)
 
 
+@given(st.lists(st.integers(0, 4)))
+def test_codes_are_translated_in_place(codes):
+    others, out = np.array([7, -1, 0, 2**31 - 1, 3], np.int32), np.full(len(codes), 9, np.int32)
+    rows.translate(np.array(codes, np.int32), others, out)
+    assert out.tolist() == [[7, -1, 0, 2**31 - 1, 3][code] for code in codes]
+
+
 GROUPS = st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2)), max_size=20)
 
 
