@@ -80,7 +80,8 @@ def check_scan(text: bytes, accounts: list[str], shops: list[str]) -> None:
     for at_end in (True, False):
         buffer = _IN.holding(text + bytes(chat_blocks.PADDING), at_end)
         packed = (*chat_blocks._packed(accounts), *chat_blocks._packed(prefixes))
-        columns, views, counts = chat_blocks._scan(buffer, len(text), 0, 1, *packed)
+        lines = 1 + text.count(b"\n")
+        columns, views, counts = chat_blocks._scan(buffer, len(text), 0, 1, lines, *packed)
         messages, rejects = int(counts[0]), int(counts[1])
         assert (messages, rejects) == (len(known.line), len(known.rejected_line))
         assert columns[0][:messages].tolist() == known.line.tolist()
