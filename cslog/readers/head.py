@@ -84,9 +84,7 @@ class Head:
     @cached_property
     def lines(self) -> list[str]:
         """Lines of ``text`` without their ends."""
-        text = self.text.replace("\r\n", "\n")
-        lines = text.split("\n")
-        return [line.rstrip("\r") for line in lines] if "\r" in text else lines
+        return [line.rstrip("\r") for line in self.text.split("\n")]
 
     def overlong_line(self) -> int | None:
         """The number of the first line of a text beyond limits.LINE_BYTES; None when there is none.
