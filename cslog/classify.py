@@ -129,6 +129,10 @@ def is_recall(text: str) -> bool:
     return re.fullmatch(_RECALL, text) is not None
 
 
+_parties: dict[str, tuple[str, str] | tuple[()]] = {}
+_PARTIES_KEPT = 1 << 12
+
+
 def parties(texts: list[str]) -> list[tuple[str, str] | tuple[()]]:
     """Names that each transfer line hands over from and to, as written; nothing for other texts.
 
@@ -144,10 +148,6 @@ def parties(texts: list[str]) -> list[tuple[str, str] | tuple[()]]:
             _parties.clear()
         _parties.update(zip(new, pairs, strict=True))
     return [known[text] for text in texts]
-
-
-_parties: dict[str, tuple[str, str] | tuple[()]] = {}
-_PARTIES_KEPT = 1 << 12
 
 
 def kind(text: str) -> Kind:

@@ -329,8 +329,8 @@ def _person(platform: str, shop: str, buyer: str) -> str:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What the texts tell. ``text``: without its mark, ``rows``: where that is; ``handed`` numbers the names in ``handed_from`` and
-    ``handed_to`` that a transfer line tells, -1 for other texts.
+    """What the texts tell. ``text``: without its mark, ``rows``: where that is; ``handed`` numbers the names in
+    ``handed_from`` and ``handed_to`` that a transfer line tells, -1 for other texts.
     """
 
     text: pl.Series
