@@ -74,12 +74,11 @@ def opened(root: Path, version: int) -> Snapshot:
 
     A snapshot never changes, and tables made anew in the same place are others.
     """
-    ledger = root / "ledger"
-    return _opened(root, version, ledger.stat().st_ino) if version else _empty(root)
+    return _opened(root, version, tables.made_at(root / "ledger", version)) if version else _empty(root)
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(root: Path, version: int, made_anew: int) -> Snapshot:
+def _opened(root: Path, version: int, made_at: tuple[int, int]) -> Snapshot:
     ledger = Table(root / "ledger", LAYOUTS["ledger"], version)
     # A ledger of an older schema names fewer tables.
     columns = [f"{table}_version" for table in DATA if f"{table}_version" in ledger.columns]

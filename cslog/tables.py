@@ -43,6 +43,7 @@ __all__ = [
     "checkpoint",
     "create",
     "exists",
+    "made_at",
     "statistics",
     "write_parquet",
 ]
@@ -103,6 +104,15 @@ class Part:
 def exists(path: Path) -> bool:
     """Whether there is a table."""
     return DeltaTable.is_deltatable(str(path))
+
+
+def made_at(path: Path, version: int) -> tuple[int, int]:
+    """What tells the commit of a version from that of another table in the same place: when it was written, and the
+    file's number, which the system gives again soon after a table was removed.
+    """
+    commit = path / "_delta_log" / f"{version:020d}.json"
+    found = (commit if commit.exists() else path).stat()  # other programs may have removed it behind a checkpoint
+    return found.st_mtime_ns, found.st_ino
 
 
 def create(path: Path, layout: Layout) -> None:

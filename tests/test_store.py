@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import stat
 import tempfile
 import threading
@@ -288,6 +289,16 @@ def test_old_versions_open_again(store):
     assert held(store, 2)[0]["agent"] == "小美"
     assert store.snapshot(1).ledger()["path"].to_list() == ["a.txt"]
     assert sorted(store.snapshot().ledger()["path"]) == ["a.txt", "b.txt"]
+
+
+def test_a_store_made_anew_in_the_same_place_is_another(store):
+    add(store, message(1))
+    assert [row["message_key"] for row in held(store)] == [1]
+    # The folders stay: the system gives their numbers again, sooner or later, to those of another store.
+    for content in [below for table in store.folder.iterdir() if table.is_dir() for below in table.iterdir()]:
+        shutil.rmtree(content) if content.is_dir() else content.unlink()
+    add(store, message(2))
+    assert [row["message_key"] for row in held(store)] == [2]
 
 
 @pytest.mark.parametrize("version", [3, -1])
