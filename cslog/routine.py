@@ -278,12 +278,12 @@ def _expire(found: Round, plan: Plan, store: Store, config: Config) -> None:
 def _sort(found: Round, store: Store) -> None:
     """Sort months anew that many runs have scattered, since nobody is there to type `cslog compact`."""
     try:
-        found.sorted_months = store.compact(spare=_SPARE_FILES)
+        with store.reading():  # it reads columns that no report does
+            found.sorted_months = store.compact(spare=_SPARE_FILES)
     except CslogError as error:  # the reports take longer without it, and are the same
         found.warnings.append(f"the store could not be sorted: {error}")
-        return
-    if found.sorted_months:
-        found.store_version = store.snapshot().store_version
+    # Even without a month to sort it takes over what a killed ingest has left, and that is a version.
+    found.store_version = store.snapshot().store_version
 
 
 def _look_for_gaps(found: Round, plan: Plan, store: Store) -> None:

@@ -12,6 +12,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import worlds
 from filelock import FileLock
@@ -25,7 +26,7 @@ from cslog.config import Config, Run, RunReport, Shop
 from cslog.errors import StoreError, UsageError
 from cslog.ingest import ingest
 from cslog.routine import Round
-from cslog.store import Store
+from cslog.store import Store, Writer
 
 SECRET = "手机13800000000"
 TODAY = FIRST_DAY + 2
@@ -363,6 +364,38 @@ def test_a_store_that_cannot_be_sorted_costs_no_report(place, monkeypatch):
     assert found.exit_status == 0
     assert any("could not be sorted: no space left" in line for line in found.warnings)
     assert [one[0] for one in place.asked] == ["kpi"]
+
+
+def test_a_damaged_column_that_no_report_reads_costs_none(place, monkeypatch):
+    monkeypatch.setattr(routine, "_SPARE_FILES", 1)
+    for day in range(2):
+        place.put(f"{day}.txt", chat(day=day))
+        place.run()
+    path = place.store.snapshot().parts("messages")[0].path
+    columns = pq.read_metadata(path).row_group(0).to_dict()["columns"]
+    text = next(column for column in columns if column["path_in_schema"] == "text")
+    content, size = bytearray(path.read_bytes()), text["total_compressed_size"]
+    content[text["data_page_offset"] : text["data_page_offset"] + size] = b"\xff" * size
+    path.write_bytes(content)
+    place.put("2.txt", chat(day=2))
+    found = place.run(reports=[RunReport(what="kpi", period="yesterday", output="a.csv")])
+    assert (found.status, found.exit_status) == ("done", 0)
+    assert any("could not be sorted: the store at" in line for line in found.warnings)
+    assert [one[0] for one in place.asked] == ["kpi"]
+
+
+def test_the_version_of_a_round_is_the_stores_when_it_took_over_what_a_killed_one_left(place, monkeypatch):
+    place.put("a.txt", chat())
+    place.run()
+    file = place.put("b.txt", chat("有货吗", buyer="buyer_b"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "commit", lambda writer, files: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            place.run()
+    file.unlink()
+    found = place.run()
+    assert found.store_version == place.store.snapshot().store_version == 2
+    assert found.sorted_months == []
 
 
 def test_settings_and_options_that_override_them(place):
