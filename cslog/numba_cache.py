@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -30,7 +31,8 @@ def _temporary_cache() -> Path:
     if not hasattr(os, "getuid"):  # Windows has a folder for temporary files per user
         return Path(tempfile.gettempdir()) / "cslog-numba-user"
     folder = Path(tempfile.gettempdir()) / f"cslog-numba-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # a file, or a link that leads nowhere
+        folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
         return folder

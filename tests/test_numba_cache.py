@@ -33,12 +33,16 @@ def test_without_a_home_it_is_a_folder_that_only_the_user_can_write(tmp_path):
     assert folder_named(tmp_path, "/dev/null") == named  # and the next run finds what this one compiled
 
 
-@pytest.mark.parametrize("way", ["writable", "link"])
+@pytest.mark.parametrize("way", ["writable", "link", "link to nothing", "file"])
 def test_a_folder_that_others_may_have_filled_is_not_taken(tmp_path, way):
     expected = tmp_path / f"cslog-numba-{os.getuid()}"
     if way == "writable":
         expected.mkdir()
         expected.chmod(0o777)
+    elif way == "file":
+        expected.touch()
+    elif way == "link to nothing":
+        expected.symlink_to(tmp_path / "nothing")
     else:
         elsewhere = Path(tempfile.mkdtemp(dir=tmp_path))
         expected.symlink_to(elsewhere)
