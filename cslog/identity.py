@@ -293,6 +293,7 @@ def _people(raw: pl.DataFrame, names: _Names, found: coded.Names) -> _People:
     for at in names.odd(written):
         plain[at] = plain_account(plain[at])
         odd.add(plain[at])
+    odd.discard("")  # nobody's name, even when a setting lists it
     person = found.numbers(plain)[number]
     marks, account = np.zeros(len(found), np.uint8), np.arange(len(found), dtype=np.int32)
     marks[NOBODY] = _NEUTRAL

@@ -75,6 +75,15 @@ def test_a_buyer_is_one_person_with_or_without_the_site(nick):
     assert classes(ours) == [MessageClass.BUYER]
 
 
+@pytest.mark.parametrize("nick", ["", " ", "cntaobao"])
+def test_a_buyer_without_a_name_is_none_of_the_shops_people(nick):
+    """Even when a setting lists an empty name: how it is written in the file decides nothing."""
+    nobody = {SHOP: frozenset({""})}
+    accounts = Accounts(staff=nobody, internal=nobody, robots=nobody, assistants=nobody)
+    messages = canonical((nick, "在吗", {"buyer": nick}), accounts=accounts)
+    assert classes(messages) == [MessageClass.BUYER]
+
+
 def test_a_stranger_is_a_reject_with_his_line():
     batch = Batch(messages=raw(("buyer_a", "在吗"), ("陌生人", "广告")), shop=SHOP)
     messages, rejects = identity.canonical_messages(batch, Accounts(), "a.txt")
