@@ -7,6 +7,7 @@ Most texts are words and nothing else, which ``worth_a_look`` sees at once; patt
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,7 +147,7 @@ def parties(texts: list[str]) -> list[tuple[str, str] | tuple[()]]:
         known |= zip(new, pairs, strict=True)
         if len(_parties) + len(new) > _PARTIES_KEPT:
             _parties.clear()
-        _parties.update(zip(new, pairs, strict=True))
+        _parties.update(itertools.islice(zip(new, pairs, strict=True), _PARTIES_KEPT))
     return [known[text] for text in texts]
 
 

@@ -115,11 +115,14 @@ def test_no_transfers(text):
 
 def test_transfers_are_the_same_when_they_are_remembered(monkeypatch):
     """Also while the memory is emptied because it is full."""
+    monkeypatch.setattr(classify, "_parties", {})
     monkeypatch.setattr(classify, "_PARTIES_KEPT", 3)
     for number in range(5):
         texts = [f"由 a 转交给 b{n}" for n in range(number)] + ["由此可见"]
         expected = [("a", f"b{n}") for n in range(number)] + [()]
         assert classify.parties(texts) == classify.parties(texts) == expected
+    classify.parties([f"由 c 转交给 d{n}" for n in range(9)])
+    assert len(classify._parties) <= 3, "a file of nothing else does not stay in memory"
 
 
 @pytest.mark.parametrize(
