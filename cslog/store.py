@@ -142,8 +142,9 @@ class Store:
     ) -> list[str]:
         """Make one sorted run of each month's messages, without repeats; returns the months that were not one yet.
 
-        Every version of before stays readable. Months are left alone that have no more than ``spare`` files beyond
-        those that they need; without spare a store of an older cslog is brought up to date as well.
+        Every version of before stays readable. With ``spare`` months are left alone that have no more than so many
+        files beyond those that they need, or less than a quarter of their rows in those; without it a store of an older
+        cslog is brought up to date as well.
         """
         if not self.exists:
             return []
@@ -347,9 +348,7 @@ class Writer:
             months.setdefault(part.partition or "", []).append(part)
         outdated = self._named.store_version > 0 and self._named.schema_version != SCHEMA_VERSION
         scattered = {
-            month: parts
-            for month, parts in months.items()
-            if outdated or not (is_one_run(parts) or (spare and len(parts) <= _needed(parts) + spare))
+            month: parts for month, parts in months.items() if outdated or _is_scattered(parts, spare)
         }
         for done, (month, parts) in enumerate(sorted(scattered.items())):
             on_done(done, len(scattered))
@@ -413,6 +412,14 @@ def _files_of(messages: Coded) -> Iterator[tables.Rows]:
         rows = np.flatnonzero(month == number)
         for piece in np.array_split(rows, -(-len(rows) // _ROWS_PER_PIECE)):
             yield partial(messages.only(piece).stored, tables.ROWS_PER_GROUP)
+
+
+def _is_scattered(parts: list[Part], spare: int) -> bool:
+    """See Store.compact. A quarter: what is sorted again and again then grows with the month, not with its ingests."""
+    if is_one_run(parts) or not spare:
+        return not is_one_run(parts)
+    needed, rows = _needed(parts), sorted(part.rows for part in parts)
+    return len(parts) > needed + spare and 4 * sum(rows[:-needed]) >= sum(rows)
 
 
 def _needed(parts: list[Part]) -> int:

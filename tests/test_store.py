@@ -479,6 +479,17 @@ def test_months_of_few_files_are_left_alone_when_there_is_spare(scattered):
     assert len(scattered.snapshot().parts("messages")) == 1 + files["2024-12"]
 
 
+def test_what_is_sorted_again_grows_with_the_month_and_not_with_its_ingests(store):
+    written = 0
+    for number in range(60):
+        rows = [message(second, buyer_key=second * 2**40) for second in range(number, 600, 60)]
+        add(store, *rows, name=f"{number}.txt")
+        if store.compact(spare=4):
+            written += sum(part.rows for part in store.snapshot().parts("messages"))
+        assert len(store.snapshot().parts("messages")) <= 5 + 60 / 4
+    assert 600 < written < 4 * 600
+
+
 def test_a_compacted_month_is_one_sorted_run(scattered, monkeypatch):
     monkeypatch.setattr(store_module, "_ROWS_PER_FILE", 1)
     assert scattered.compact() == ["2024-11", "2024-12"]
