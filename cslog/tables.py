@@ -111,9 +111,8 @@ def made_at(path: Path, version: int) -> tuple[int, int]:
     file's number, which the system gives again soon after a table was removed.
     """
     commit = path / "_delta_log" / f"{version:020d}.json"
-    found = (
-        commit if commit.exists() else path
-    ).stat()  # other programs may have removed it behind a checkpoint
+    # Other programs may have removed it behind a checkpoint.
+    found = (commit if commit.exists() else path).stat()
     return found.st_mtime_ns, found.st_ino
 
 
