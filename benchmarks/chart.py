@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.report import floor_s
+from benchmarks.report import ASIDE, floor_s
 from benchmarks.results import Results
 
 
@@ -21,7 +21,7 @@ def draw(found: Results, out: Path) -> None:
     programs = [
         name
         for name in dict.fromkeys(n for c in cases for n in found.programs("kpi", c))
-        if name != "imports"
+        if name not in ASIDE - {"floor"}
     ]
     programs.sort(key=lambda name: {"cslog": 0, "floor": 1}.get(name, 2))
     figure, (seconds, memory) = plt.subplots(1, 2, figsize=(11, 4.5))

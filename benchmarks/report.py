@@ -8,6 +8,8 @@ from pathlib import Path
 from benchmarks.results import Results, shown, table
 
 MIB_PER_GIB = 1024
+ASIDE = {"imports", "floor", "phases"}
+"""Programs of the month's report that are no report of their own."""
 _SMALL_NS = 0.5  # a message: kernels below are not listed
 
 
@@ -127,7 +129,7 @@ def _months(found: Results, chart: Path | None) -> str:
     for case in found.cases("kpi"):
         rows = []
         for name in found.programs("kpi", case):
-            if name in ("imports", "floor", "phases"):
+            if name in ASIDE:
                 continue
             runs = found.samples("kpi", case, name)
             failed = next((s["failed"] for s in runs if s["failed"]), "")
