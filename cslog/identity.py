@@ -26,7 +26,7 @@ from cslog.readers.base import Batch
 from cslog.schema import Kind, MessageClass
 
 if TYPE_CHECKING:
-    from cslog.scan.places import Rows
+    from cslog.scan.addresses import Rows
 
 _LONG_NAMES = ("cntaobao", "cnalichn")
 _SEPARATOR = "\x1f"
@@ -122,7 +122,7 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
     stated = _stated(
         raw, people, names, found, exporter, (side == _AGENT) & (message_class != _CLASS_OF_SYSTEM)
     )
-    agent = np.where(staff, people.account, np.where(asked, stated, _NO_NAME))
+    agent = np.where(staff, people.account, np.where(asked, stated, NOBODY))
     handed = np.where(transfer & ~people.own, looks.handed, -1)
     sent_at = raw["sent_at"].to_numpy()
     columns = {
@@ -135,7 +135,7 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
         "kind": looks.kind,
         "agent": agent,
         # Only a message without a stated agent can ever need the exporter (I3).
-        "exporter": np.where(asked & (agent == NOBODY), np.int32(exporter), _NO_NAME),
+        "exporter": np.where(asked & (agent == NOBODY), np.int32(exporter), NOBODY),
         "transfer_from": found.numbers(looks.handed_from)[handed],
         "transfer_to": found.numbers(looks.handed_to)[handed],
         "sender": people.sender,
@@ -148,7 +148,7 @@ def coded_messages(batch: Batch, accounts: Accounts, source_file: str) -> tuple[
     where = rows_of(every)
     columns["buyer_key"] = hashing.xxh3(where, _person(batch.platform, shop, "").encode())[people.buyer]
     columns["message_key"], columns["characters"] = classify.keys_and_characters(
-        looks.rows, looks.kind, np.where(staff, people.account, _NO_NAME), where
+        looks.rows, looks.kind, np.where(staff, people.account, NOBODY), where
     )
     columns["rank"], columns["occurrence"] = rows.equal_before(
         columns["buyer_key"], sent_at, columns["message_key"]
@@ -209,7 +209,8 @@ class _Names:
         """
         from cslog.scan import columns, texts
 
-        looks_like = texts.that_look_like(*columns.rows_of(found)[:2], *_looks_of(self))
+        rows = columns.rows_of(found)
+        looks_like = texts.that_look_like(rows.addresses, rows.lengths, *_looks_of(self))
         return np.flatnonzero(looks_like).tolist()
 
     def openings(self) -> list[str]:
@@ -262,7 +263,6 @@ def _shop_among(senders: pl.Series) -> str | None:
 
 _NOBODY, _BUYER, _AGENT, _ROBOT, _SYSTEM = np.arange(-1, 4, dtype=np.int8)
 """Sides of a message."""
-_NO_NAME = np.int32(NOBODY)
 
 _OF_SHOP, _OWN, _NEUTRAL, _IS_ROBOT, _ASSISTS = (np.uint8(1 << bit) for bit in range(5))
 """Marks of a name: an account of the shop; one of its own people; the main account, which owns no conversation, or
@@ -345,16 +345,15 @@ class _Looks:
 
 
 def _looks(texts: pl.Series, names: _Names) -> _Looks:
-    from cslog.scan import hashing
-    from cslog.scan.columns import rows_of
-    from cslog.scan.rows import distinct
+    from cslog.scan import columns, hashing
+    from cslog.scan import rows as loops
 
-    places = rows_of(texts)
+    places = columns.rows_of(texts)
     size = len(texts)
     system, marked, handed = np.zeros(size, bool), np.zeros(size, bool), np.full(size, -1, np.int32)
     kind = np.full(size, int(Kind.TEXT), np.int8)
     rows = np.flatnonzero(classify.worth_a_look(places))
-    number, first = distinct(hashing.xxh3(places.only(rows)))
+    number, first = loops.distinct(hashing.xxh3(places.only(rows)))
     found = texts[rows[first]].to_list()
     looks = [classify.look(text) for text in found]
     system[rows] = np.array([look.system for look in looks], bool)[number]
@@ -375,7 +374,7 @@ def _looks(texts: pl.Series, names: _Names) -> _Looks:
         place = np.arange(size)
         place[rows] = np.where(marked[rows], size + number, rows)
         texts = pl.concat([texts, pl.Series([look.bare for look in looks])], rechunk=True)[place]
-        places = rows_of(texts)
+        places = columns.rows_of(texts)
     return _Looks(texts, places, system, marked, kind, handed, handed_from, handed_to)
 
 
@@ -440,9 +439,9 @@ def _stated(
     from cslog.scan import rows
 
     blocks, _ = rows.distinct(raw["block"].to_numpy())
-    of_block = rows.only_one(blocks, np.where(speaks & ~people.neutral, people.account, np.int32(rows.NONE)))
-    of_block = np.where(of_block == rows.NONE, np.int32(exporter), of_block)
-    stated = np.where(of_block == rows.SEVERAL, _NO_NAME, of_block)[blocks]
+    of_block = rows.only_one(blocks, np.where(speaks & ~people.neutral, people.account, rows.NONE))
+    of_block = np.where(of_block == rows.NONE, exporter, of_block)
+    stated = np.where(of_block == rows.SEVERAL, NOBODY, of_block)[blocks]
     agent = raw["agent"]
     if agent.null_count() < len(agent):
         number, written = distinct(agent)

@@ -21,18 +21,18 @@ ACCOUNT_KEYS: Mapping[str, str] = {
 integers, people read names."""
 
 
-def hashes(texts: pl.Series, opening: str = "") -> pl.Series:
-    """xxh3 of each text behind ``opening``, as Int64; a null is empty."""
+def hashes(texts: pl.Series) -> pl.Series:
+    """xxh3 of each text, as Int64; a null is empty."""
     from cslog.scan import columns, hashing
 
-    return pl.Series("hash", hashing.xxh3(columns.rows_of(texts), opening.encode()))
+    return pl.Series("hash", hashing.xxh3(columns.rows_of(texts)))
 
 
 def account_keys(names: Iterable[str]) -> np.ndarray:
     """Keys of account names, int64."""
-    from cslog.scan import hashing, places
+    from cslog.scan import addresses, hashing
 
-    return hashing.xxh3(places.rows_of(names))
+    return hashing.xxh3(addresses.copied(names))
 
 
 def with_account_keys(frame: pl.DataFrame) -> pl.DataFrame:

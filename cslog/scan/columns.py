@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 from numba import njit, types
 
-from cslog.scan.places import Rows
+from cslog.scan.addresses import Rows
 
 _STEP = 1 << 30  # what cslog.scan.chat_blocks._view divides places by
 _I64 = types.Array(types.int64, 1, "C", readonly=True)

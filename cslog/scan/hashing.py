@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from cslog.scan.places import Rows
+from cslog.scan.addresses import Rows
 from cslog.scan.words import bytes_at, folded_product, pointer, word_at
 
 _I32 = types.Array(types.int32, 1, "C", readonly=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from cslog.scan.addresses import Rows
 from cslog.scan.hashing import LANES, hash_of
-from cslog.scan.places import Rows
 from cslog.scan.words import bytes_at, pointer, word_at
 
 VISIBLE, KEPT = 1, 2

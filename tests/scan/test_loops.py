@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cslog import classify
-from cslog.scan import columns, hashing, places, rows
+from cslog.scan import addresses, columns, hashing, rows
 
 LENGTHS = [*range(260), 511, 512, 1023, 1024, 1025, 1088, 1089, 2048, 2049, 70_000]
 
@@ -21,8 +21,8 @@ LENGTHS = [*range(260), 511, 512, 1023, 1024, 1025, 1088, 1089, 2048, 2049, 70_0
 def test_hashes_are_those_of_the_library():
     drawn = np.random.default_rng(3)
     texts = [drawn.integers(0, 256, length, dtype=np.uint8) for length in LENGTHS]
-    addresses = np.array([text.ctypes.data for text in texts], np.int64)
-    rows = places.Rows(addresses, np.array(LENGTHS, np.int32), texts)
+    begins = np.array([text.ctypes.data for text in texts], np.int64)
+    rows = addresses.Rows(begins, np.array(LENGTHS, np.int32), texts)
     found = hashing.xxh3(rows)
     assert found.view(np.uint64).tolist() == [xxhash.xxh3_64_intdigest(text.tobytes()) for text in texts]
     found = hashing.xxh3(rows, b"taobao\x1f")
@@ -55,7 +55,7 @@ def test_strings_are_found_where_they_are(one, other, start):
 
 @given(st.lists(st.text(st.sampled_from("ab好😀"), max_size=14), max_size=12))
 def test_a_few_texts_are_hashed_like_a_column_of_them(texts):
-    few, column = places.rows_of(texts), columns.rows_of(pl.Series(texts, dtype=pl.String))
+    few, column = addresses.copied(texts), columns.rows_of(pl.Series(texts, dtype=pl.String))
     assert hashing.xxh3(few).tolist() == hashing.xxh3(column).tolist()
     assert few.lengths.tolist() == [len(text.encode()) for text in texts]
 

@@ -1,4 +1,4 @@
-"""Texts as places in memory: what the loops of this package go through."""
+"""Texts as addresses in memory: what the loops of this package go through."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Rows(NamedTuple):
         return Rows(self.addresses.take(rows), self.lengths.take(rows), self.owner)
 
 
-def rows_of(texts: Iterable[str]) -> Rows:
-    """A few texts, copied. Columns are taken where they are by ``cslog.scan.columns``, which needs pyarrow: its
-    import takes longer than a small report.
+def copied(texts: Iterable[str]) -> Rows:
+    """A few texts. Columns are taken where they are by ``cslog.scan.columns``, which needs pyarrow: its import takes
+    longer than a small report.
     """
     written = [text.encode() for text in texts]
     lengths = np.array([len(text) for text in written], np.int32)
