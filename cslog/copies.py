@@ -16,7 +16,6 @@ from cslog import coded, schema
 from cslog.coded import NOBODY, Coded
 
 _THREADS = min(4, os.cpu_count() or 1)  # Polars has more of its own
-_ROWS_AT_ONCE = 131_072  # as many as lie together in a file of the store
 Numbers = tuple[np.ndarray, ...]
 """Columns of integers (int64)."""
 
@@ -135,7 +134,7 @@ def _said_in(file: pl.LazyFrame, mine: Numbers) -> tuple[np.ndarray, pl.DataFram
     nothing = np.empty(0, np.int64), pl.DataFrame()
     keys = file.select(schema.MESSAGE_ID[:2]).collect()
     # Piece by piece, as the file has them: so nothing is copied.
-    if not any((_meeting(mine, piece)[1] >= 0).any() for piece in keys.iter_slices(_ROWS_AT_ONCE)):
+    if not any((_meeting(mine, piece)[1] >= 0).any() for piece in keys.iter_slices(schema.ROWS_PER_GROUP)):
         return nothing
     first, begins = _meeting(mine, keys)
     ours = tuple(column[first : first + len(begins)] for column in mine)

@@ -6,8 +6,8 @@ the settings, then the profile, all still on the frozen version of the store; th
 changes in a cell, that step has caused. The files of the last step are found by the facts behind the cell
 (cslog.explain): whoever's facts differ between the two versions, the files that said more of him brought it.
 
-What was forgotten since (cslog.privacy.forget) is missing in the frozen version too: with the program and the settings of
-then, whatever is still not as it was frozen has that cause.
+What was forgotten since (cslog.privacy.forget) is missing in the frozen version too: with the program and the
+settings of then, whatever is still not as it was frozen has that cause.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Partial:
     """Sums over some buyers; rows of the report as numbers of ``keys`` (RowKeys).
 
     sums: by fact, key + one Int64 column per measure · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
-    spans: key of the staff, day, first and last (of the session's messages, seconds since the day began) · activity: key, agent (code), day, first_at,
-    last_at of valid staff messages · means: key, agent, AGENT_MEANS, where rows are not split by agent · totals:
+    spans: key of the staff, day, first and last (of the session's messages, seconds since the day began) · activity:
+    key, agent (code), day, first_at, last_at of valid staff messages · means: key, agent, AGENT_MEANS, where rows are not split by agent · totals:
     key of shop and time, paid_cents of the shop · owners: shop (code), asked (buyer messages of the period), inferred
     (those whose agent no export states).
     """

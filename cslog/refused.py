@@ -1,4 +1,4 @@
-"""What must not come back: forgotten buyers, and what is older than the store keeps (cslog.privacy.forget, cslog.privacy.retention).
+"""What must not come back: forgotten buyers, and what is older than the store keeps (cslog.privacy).
 
 Kept in one file beside the tables. A buyer is a keyed hash there, and so are the numbers of his orders: whoever has
 the file can try out names, but nobody can read any out of it.

@@ -102,6 +102,9 @@ ORDER_ID = ("platform", "shop", "order_id")
 MESSAGE_ORDER = ("buyer_key", "sent_at", "rank", "message_key", "occurrence")
 """Order of rows in the files of the store; what it means inside one rank, reports decide (definitions 2)."""
 
+ROWS_PER_GROUP = 131_072
+"""So many rows lie together in the files of the store, and are read together."""
+
 RAW_ORDERS: Schema = {
     "line": pl.Int64(),
     "order_id": pl.String(),

@@ -58,7 +58,7 @@ _LOCK_SECONDS = 600
 _NO_DAMAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 """What the system says of a store in which nothing is wrong: rights and room are missing."""
 _ROWS_PER_FILE = 1_000_000  # of messages: what one task of a report opens
-_ROWS_PER_PIECE = 4 * tables.ROWS_PER_GROUP  # of an append
+_ROWS_PER_PIECE = 4 * schema.ROWS_PER_GROUP  # of an append
 
 
 @dataclass(frozen=True)
@@ -411,15 +411,15 @@ def _files_of(messages: Coded) -> Iterator[tables.Rows]:
     for number in np.flatnonzero(np.bincount(month)):
         rows = np.flatnonzero(month == number)
         for piece in np.array_split(rows, -(-len(rows) // _ROWS_PER_PIECE)):
-            yield partial(messages.only(piece).stored, tables.ROWS_PER_GROUP)
+            yield partial(messages.only(piece).stored, schema.ROWS_PER_GROUP)
 
 
 def _is_scattered(parts: list[Part], spare: int) -> bool:
     """See Store.compact. A quarter: what is sorted again and again then grows with the month, not with its ingests."""
-    if is_one_run(parts) or not spare:
-        return not is_one_run(parts)
+    if is_one_run(parts):
+        return False
     needed, rows = _needed(parts), sorted(part.rows for part in parts)
-    return len(parts) > needed + spare and 4 * sum(rows[:-needed]) >= sum(rows)
+    return not spare or (len(parts) > needed + spare and 4 * sum(rows[:-needed]) >= sum(rows))
 
 
 def _needed(parts: list[Part]) -> int:

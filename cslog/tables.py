@@ -26,7 +26,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from cslog.errors import StoreError
-from cslog.schema import Schema
+from cslog.schema import ROWS_PER_GROUP, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,6 @@ _KEEP = "interval 36500 days"  # audit: old versions stay readable until the use
 # Nothing is ever deleted by its age: a clock that is wrong by a century (or was, when a file was written) makes
 # everything old enough, and the history of a store would be gone.
 _KEEP_HISTORY = PostCommitHookProperties(cleanup_expired_logs=False)
-ROWS_PER_GROUP = 131_072
 _WRITERS = os.cpu_count() or 1
 
 

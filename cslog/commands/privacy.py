@@ -62,8 +62,7 @@ def forget(
     """Remove buyers from the store (遗忘买家), or what is older than it should keep, in every version, for good.
 
     Of a buyer go messages, orders and rejected lines. The history says when and how much, not who. Older files that
-    are read again bring nothing of them back. Killed
-    half-way, nothing or all is done; type the same again. Backups, reports and the exports themselves are yours to
+    are read again bring nothing of them back. Killed half-way, nothing or all is done; type the same again. Backups, reports and the exports themselves are yours to
     clean (docs/privacy.md).
     """
     from cslog.privacy import forget as library
