@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cslog import contacts, keys, partials
+from cslog import clock, contacts, keys, partials
 from cslog import facts as facts_module
 from cslog.clock import DAY_SECONDS
 from cslog.facts import NUMBERS, Facts, Orders
@@ -186,29 +186,57 @@ class _Loader:
         return pl.concat(parts).collect()
 
     def with_late_answers(self, facts: Facts, reach: pl.DataFrame) -> Facts:
-        """Lateness of turns where the next message of the thread lies beyond what was loaded."""
+        """Lateness of turns where the next message of the thread lies beyond what was loaded.
+
+        Month by month, since most buyers come back soon or not at all, and no later than their agents may have
+        written again.
+        """
         if self._last <= self._high:
             return facts
+        months = clock.months_between(self._high + 1, self._last)
         waiting = facts.unfollowed_turns(self._task.split.period)
-        if not waiting.is_empty():
-            waiting = waiting.filter(pl.Series(self._met_again(waiting)))
-        if waiting.is_empty():
-            return facts
-        known = pl.max_horizontal(pl.col("high").fill_null(self._high), pl.lit(self._high))
-        waiting = waiting.join(reach, on="buyer_key", how="left").with_columns(high=known)
-        # From the period's end on: a run of messages that no silence ends does not last for days.
-        later = self._between(self._end, self._last, waiting["buyer_key"].unique())
-        return facts_module.with_later_messages(facts, waiting, later.collect())
+        waiting = waiting.join(reach.select("buyer_key", known="high"), on="buyer_key", how="left")
+        waiting = waiting.with_columns(
+            known=pl.max_horizontal(pl.col("known").fill_null(self._high), pl.lit(self._high)),
+            met=pl.Series(self._last_met(waiting, months)),
+        )
+        turns, answers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        # A run of messages that no silence ends does not last for days: those around a message tell whose it is.
+        around = _AFTER_DAYS * DAY_SECONDS
+        decided, begin = self._high, self._end
+        before = self._between(begin, begin - 1)  # nothing yet
+        for number, month in enumerate(months):
+            waiting = waiting.filter(pl.col("met") >= number)
+            if waiting.is_empty():
+                break
+            last = min(clock.month_seconds(month)[1], self._last)
+            read = self._between(begin, last, waiting["buyer_key"].unique())
+            later = pl.concat([before, read]).collect().rechunk()
+            after = np.maximum(array(waiting, "known", np.int64), decided)
+            at, by_agent = facts.next_events(waiting, after, later)
+            decided, begin = last if last == self._last else last - around, last + 1
+            found = (at >= 0) & (at <= decided)
+            turns.append(array(waiting, "turn", np.int64)[found & by_agent])
+            answers.append(at[found & by_agent])
+            # What comes at the month's end is told by the next month, be it the last that is asked for.
+            met = np.where(at > decided, np.maximum(waiting["met"], number + 1), waiting["met"])
+            waiting = waiting.with_columns(met=pl.Series(met)).filter(pl.Series(~found))
+            before = later.lazy().filter(pl.col("sent_at") > decided - around)
+        return facts.answered_late(np.concatenate(turns), np.concatenate(answers))
 
-    def _met_again(self, waiting: pl.DataFrame) -> np.ndarray:
-        """Which of the ``waiting`` turns (Facts.unfollowed_turns) may be of an agent who wrote to the buyer later."""
+    def _last_met(self, waiting: pl.DataFrame, months: list[str]) -> np.ndarray:
+        """Which of ``months`` is the last in which the agent of each of the ``waiting`` turns (Facts.unfollowed_turns)
+        may have written to the buyer; -1 for none.
+        """
         agent_keys = self._task.circumstances.names.account_keys
         agent, buyer_key = waiting["agent"].to_numpy(), array(waiting, "buyer_key", np.int64)
         agent_key = np.where(agent >= 0, agent_keys[agent], keys.NOBODY)
-        met = np.zeros(agent.size, bool)
+        met = np.full(agent.size, -1)
         span = (self._task.low_key, self._task.high_key)
-        for digest in self._snapshot.contacts(self._high + 1, self._last, span):
-            met |= contacts.may_hold(digest, buyer_key, agent_key)
+        for number, month in enumerate(months):
+            begin, last = clock.month_seconds(month)
+            for digest in self._snapshot.contacts(max(begin, self._high + 1), min(last, self._last), span):
+                met[contacts.may_hold(digest, buyer_key, agent_key)] = number
         return met
 
     def _between(self, low: int, high: int, buyer_keys: pl.Series | None = None) -> pl.LazyFrame:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import msgspec
+import naive
 import numpy as np
 import pytest
+import worlds
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_against_naive import EXAMPLES, assert_equal, rows_of, store_of
 
 from cslog import answer, contacts, ingest, kpi, profile
 from cslog.clock import Period
@@ -58,3 +66,59 @@ def test_files_without_digest_are_looked_through(tmp_path, monkeypatch):
     monkeypatch.setattr(Part, "note", lambda part, name: None)
     chats = {f"buyer_{i}": met_later(f"buyer_{i}") for i in range(3)}
     assert late_of(tmp_path, Config(), chats | {"buyer_x": [("buyer_x", 5, "在吗")]}) == 3
+
+
+A, B = f"{SHOP}:小美", f"{SHOP}:阿强"
+ASKED = [("11-05 10:00:00", A), ("11-05 10:00:10", "buyer_a")]
+"""A's turn, which nobody answers; in the export of A, where B speaks as well, so that no block states an agent."""
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(
+            [("11-30 23:59:50", "buyer_a"), ("12-01 00:00:10", B), ("12-15 10:00:00", A)],
+            id="whose it is, the next month tells",
+        ),
+        pytest.param(
+            [("11-30 23:59:50", B), ("12-01 00:00:10", "buyer_a"), ("12-15 10:00:00", A)],
+            id="whose it is, the month before tells",
+        ),
+        pytest.param(
+            [("11-30 10:00:00", A), ("12-20 10:00:00", B)],
+            id="answered in the last days of a month, and never again",
+        ),
+        pytest.param([("12-30 10:00:00", B), ("2025-02-20 10:00:00", A)], id="nothing for a month"),
+    ],
+)
+def test_months_do_not_cut_conversations(tmp_path, later):
+    """The turn of 5 November is late: the next message of its thread is the agent's."""
+    lines = []
+    for at, sender in ASKED + later:
+        moment = np.datetime64(f"{at if len(at) > 14 else f'2024-{at}'}".replace(" ", "T"))
+        lines.append(naive.Line(int(moment.astype("datetime64[s]").astype(int)), sender, "你好"))
+    exports = [naive.Export(SHOP, A, [naive.Block("buyer_a", lines)])]
+    day = lines[0].ts // naive.DAY
+    ours = rows_of(store_of(tmp_path, worlds.write_files(tmp_path / "in", exports, [])), Period(day, day))
+    assert_equal(ours, naive.report(exports, [], day, day, ("agent",), naive.CHITU))
+    assert {row["agent"]: row["turns_late"] for row in ours} == {"小美": 1}
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(worlds.long_stories(), st.sampled_from(sorted(naive.PROFILES)), st.data())
+def test_answers_after_months_equal_the_reference(exports, counting, data):
+    """Later months are looked at one after the other, and no further than somebody may have written again."""
+    asked = {
+        line.ts // naive.DAY for e in exports for b in e.blocks for line in b.lines if line.sender == b.buyer
+    }
+    if not asked:
+        return
+    first = data.draw(st.sampled_from(sorted(asked)))
+    period = Period(first, first + data.draw(st.integers(0, 1)))
+    with tempfile.TemporaryDirectory() as name:
+        files = worlds.write_files(Path(name) / "in", exports, [])
+        ours = rows_of(store_of(Path(name), files), period, counting=profile.load(counting))
+    theirs = naive.report(
+        exports, [], period.first_day, period.last_day, ("agent",), naive.PROFILES[counting]
+    )
+    assert_equal(ours, theirs)

@@ -127,6 +127,47 @@ def worlds(draw):
     return draw(exports_of(happened)), draw(orders_of(happened))
 
 
+LONG_GAPS = (20, 599, 700, 3 * DAY, 9 * DAY, 20 * DAY, 31 * DAY, 45 * DAY)
+
+
+@st.composite
+def long_stories(draw):
+    """Buyers who come back after weeks and months, some at a month's end: exports of it, no orders.
+
+    One file has it all, or each account one of its own, so that some agents are told by nothing but the words around.
+    """
+    happened = {}
+    for number in range(draw(st.integers(1, 4))):
+        buyer, at, lines = f"buyer_{number}", BEGIN + draw(st.integers(0, 3 * DAY)), []
+        for _ in range(draw(st.integers(1, 10))):
+            speaker = draw(st.sampled_from([buyer] * 3 + [f"{SHOP}:{name}" for name in AGENTS[:2]] * 2))
+            lines.append((at, speaker, draw(st.sampled_from(TEXTS[:3]))))
+            if draw(st.integers(0, 4)) == 0:
+                lines.append((at + 1, buyer, f"由 {AGENTS[0]} 转交给 {AGENTS[1]}"))
+            at += draw(st.sampled_from(LONG_GAPS))
+            if draw(st.integers(0, 3)) == 0:  # just before or after the end of a month
+                day = datetime.date(1970, 1, 1) + datetime.timedelta(days=at // DAY)
+                end = (day.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)
+                at = (end - datetime.date(1970, 1, 1)).days * DAY + draw(st.integers(-700, 700))
+        happened[buyer] = lines
+    blocks = [Block(buyer, [Line(*line) for line in lines]) for buyer, lines in happened.items()]
+    if draw(st.booleans()):
+        return [Export(SHOP, SHOP, blocks)]
+    logins = [f"{SHOP}:{name}" for name in AGENTS[:2]]
+    return [
+        Export(
+            SHOP,
+            login,
+            [
+                Block(b.buyer, seen)
+                for b in blocks
+                if (seen := [line for line in b.lines if draw(st.booleans())])
+            ],
+        )
+        for login in logins
+    ]
+
+
 # ---- shops with settings --------------------------------------------------------------------------
 
 ASSISTANT = "小蜜"

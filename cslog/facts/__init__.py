@@ -15,11 +15,11 @@ import polars as pl
 
 from cslog.clock import Period
 from cslog.facts import frames, peer_days, rules
-from cslog.facts.arrays import NUMBERS, Orders, Rows, rows_of
+from cslog.facts.arrays import NUMBERS, Orders, Rows, array, rows_of
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.credit import Credited, credit_orders, orders_of, outcomes
 from cslog.facts.duty import DutyArrays
-from cslog.facts.walk import Walked, walk
+from cslog.facts.walk import Walked, owned, walk
 from cslog.flags import LEVELS, MESSAGE, PEER_DAY, TURN
 from cslog.kernels import threads
 from cslog.kernels import turns as turn_kernels
@@ -58,7 +58,7 @@ class Facts:
         return _consulted(self.peer_day_flags)
 
     def unfollowed_turns(self, period: Period) -> pl.DataFrame:
-        """Unanswered turns of the period of which no further message is known: turn, buyer_key, agent (code), open_at."""
+        """Unanswered turns of the period of which no further message is known: turn, buyer_key, agent (code)."""
         turns, walked = self.walked.turns, self.walked
         turn = np.flatnonzero(self.judged.flags & TURN["unfollowed"])
         day = walked.peer_days.day[turns.peer_day[turn]]
@@ -69,9 +69,43 @@ class Facts:
                 "turn": turn,
                 "buyer_key": self.rows.gathered.buyer_key[walked.thread_buyer[thread]],
                 "agent": walked.thread_agent[thread],
-                "open_at": turns.opened[turn],
             }
         )
+
+    def next_events(
+        self, waiting: pl.DataFrame, after: np.ndarray, messages: pl.DataFrame
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Per turn of ``waiting`` (buyer_key, agent) the second of the first event of its thread later than ``after``
+        among ``messages``, -1 for none (int64), and whether it is a message of the agent (bool).
+        """
+        from cslog.kernels import returns
+
+        circumstances = self.circumstances
+        rows = _rows(messages, self.credited.orders.between(1, 0), circumstances)  # of no orders
+        of_rows, found = owned(rows, circumstances), rows.gathered
+        keys = array(waiting, "buyer_key", np.int64)
+        buyer = np.searchsorted(found.buyer_key, keys)
+        wrote = buyer < found.buyer_key.size
+        wrote[wrote] = found.buyer_key[buyer[wrote]] == keys[wrote]
+        at, by_agent = np.full(keys.size, -1, np.int64), np.zeros(keys.size, np.bool_)
+        at[wrote], by_agent[wrote] = returns.first_after(
+            buyer[wrote],
+            array(waiting, "agent", np.int32)[wrote],
+            after[wrote],
+            found.starts,
+            found.at,
+            found.who,
+            of_rows.owner,
+            of_rows.reopened,
+        )
+        return at, by_agent
+
+    def answered_late(self, turn: np.ndarray, at: np.ndarray) -> Facts:
+        """These facts, where the agents of these turns wrote again at these seconds."""
+        late, flags = self.judged.late.copy(), self.judged.flags.copy()
+        late[turn] = at - self.walked.turns.opened[turn]
+        flags[turn] |= TURN["late"]
+        return replace(self, judged=replace(self.judged, flags=flags, late=late))
 
     def message_flags(self, by_staff: np.ndarray, peer_day: np.ndarray | None = None) -> np.ndarray:
         """cslog.flags.MESSAGE of each peer-day, or of messages in ``peer_day``; int64."""
@@ -154,39 +188,6 @@ def _rows(messages: pl.DataFrame, orders: Orders, circumstances: Circumstances) 
     profile, config = circumstances.profile, circumstances.config
     messages = rules.with_automatic_replies(messages, config, circumstances.automatic, profile.day_cut_s)
     return rows_of(messages, orders, circumstances.names, profile)
-
-
-def with_later_messages(facts: Facts, waiting: pl.DataFrame, messages: pl.DataFrame) -> Facts:
-    """``facts`` with the lateness of ``waiting`` turns (unfollowed_turns, and high: until when the buyer's messages
-    are known) by the ``messages`` of their buyers since the end of the period.
-    """
-    circumstances = facts.circumstances
-    nothing = facts.credited.orders.between(1, 0)
-    rows = _rows(messages, nothing, circumstances)
-    walked = walk(rows, circumstances, every_event=False)
-    there = rows.gathered.buyer_key
-    waiting = waiting.filter(
-        pl.col("buyer_key").is_in(pl.Series(there).implode())
-    )  # others wrote nothing more
-    buyer = np.searchsorted(there, waiting["buyer_key"].to_numpy())
-    from cslog.kernels import returns
-
-    following = returns.staff_after(
-        buyer,
-        np.ascontiguousarray(waiting["agent"].to_numpy(), dtype=np.int32),
-        np.ascontiguousarray(waiting["high"].to_numpy(), dtype=np.int64),
-        walked.buyer_threads,
-        walked.thread_agent,
-        walked.thread_events,
-        walked.event_at,
-        walked.event_type,
-    )
-    answered = following >= 0
-    turn = waiting["turn"].to_numpy()[answered]
-    late, flags = facts.judged.late.copy(), facts.judged.flags.copy()
-    late[turn] = following[answered] - waiting["open_at"].to_numpy()[answered]
-    flags[turn] |= TURN["late"]
-    return replace(facts, judged=replace(facts.judged, flags=flags, late=late))
 
 
 def _asks_for_events(circumstances: Circumstances) -> bool:

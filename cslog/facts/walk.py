@@ -44,8 +44,17 @@ class Walked:
         return np.flatnonzero(self.event_type <= threads.STAFF)
 
 
-def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walked:
-    """Run the kernels over ``rows``; ``every_event`` as in kernels.threads."""
+@dataclass(frozen=True, eq=False)
+class Owned:
+    """Per row the account (code) whose thread it is in, and for markers whose turn they void and re-open; -1: none."""
+
+    owner: np.ndarray
+    voided: np.ndarray
+    reopened: np.ndarray
+
+
+def owned(rows: Rows, circumstances: Circumstances) -> Owned:
+    """Whose threads the ``rows`` belong to."""
     profile, found = circumstances.profile, rows.gathered
     on_duty = DutyArrays.rostered(circumstances.duty, circumstances.names)
     # A row's accounts mean what it is: sender and exporter, or where a marker goes to and comes from.
@@ -66,6 +75,14 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         profile.day_cut_s,
         profile.transfer == "neutral",
     )
+    return Owned(owner, voided, reopened)
+
+
+def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walked:
+    """Run the kernels over ``rows``; ``every_event`` as in kernels.threads."""
+    profile, found = circumstances.profile, rows.gathered
+    on_duty = DutyArrays.rostered(circumstances.duty, circumstances.names)
+    of_rows = owned(rows, circumstances)
     (
         event_row,
         event_type,
@@ -76,7 +93,14 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         thread_buyer,
         thread_agent,
     ) = threads.order_threads(
-        found.starts, found.at, found.who, found.visible, found.characters, owner, voided, reopened
+        found.starts,
+        found.at,
+        found.who,
+        found.visible,
+        found.characters,
+        of_rows.owner,
+        of_rows.voided,
+        of_rows.reopened,
     )
     thread_shop = found.shop[thread_buyer]
     number = on_duty.of(thread_shop, thread_agent)
@@ -114,7 +138,7 @@ def walk(rows: Rows, circumstances: Circumstances, *, every_event: bool) -> Walk
         sessions=sessions,
         peer_days=days,
         notes=notes,
-        owner=owner,
+        owner=of_rows.owner,
     )
 
 

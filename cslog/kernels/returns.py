@@ -8,21 +8,21 @@ from numba import njit
 from cslog.kernels.signatures import I8, I32, I64
 
 
-@njit([(I64, I32, I64, I64, I32, I64, I64, I8)], cache=True, nogil=True)
-def staff_after(  # type: ignore[no-untyped-def]
-    buyer, agent, high, buyer_threads, thread_agent, thread_events, event_at, event_type
-):
-    """Second of the first message after ``high`` in the thread of ``buyer`` (a position) and ``agent``, when it is
-    the agent's; -1 when the buyer's comes first, or none.
+@njit([(I64, I32, I64, I64, I64, I8, I32, I32)], cache=True, nogil=True)
+def first_after(buyer, agent, after, starts, at, who, owner, reopened):  # type: ignore[no-untyped-def]
+    """Per turn of ``buyer`` (a position) and ``agent`` the second of the first event of their thread later than
+    ``after``, -1 for none (int64); and whether it is a message of the agent (bool).
+
+    Rows as in kernels.owners, with what that says of them. A marker that voids a turn is no event here, one that
+    re-opens a turn is.
     """
     found = np.full(buyer.size, -1, np.int64)
+    by_agent = np.zeros(buyer.size, np.bool_)
     for i in range(buyer.size):
-        for thread in range(buyer_threads[buyer[i]], buyer_threads[buyer[i] + 1]):
-            if thread_agent[thread] != agent[i]:
-                continue
-            for event in range(thread_events[thread], thread_events[thread + 1]):
-                if event_at[event] > high[i] and event_type[event] != 2:
-                    if event_type[event] == 1:
-                        found[i] = event_at[event]
-                    break
-    return found
+        for row in range(starts[buyer[i]], starts[buyer[i] + 1]):
+            whose = reopened[row] if who[row] == 2 else owner[row]
+            if at[row] > after[i] and whose == agent[i] and (who[row] != 2 or whose >= 0):
+                found[i] = at[row]
+                by_agent[i] = who[row] == 1
+                break
+    return found, by_agent
