@@ -31,7 +31,10 @@ from cslog.snapshot import LEDGER
 from cslog.store import Appended, Store, Writer, ledger_row
 
 _ROWS_PER_APPEND = 1_000_000  # bounds the memory of a large ingest
-_THREADS = os.cpu_count() or 1
+_THREADS = min(2, max(1, (os.cpu_count() or 1) // 2))
+"""Readers at a time. Half of a file's time holds the interpreter's lock, so more of them wait for each other; another
+core is needed by what was read, which is put in order and written meanwhile.
+"""
 _BYTES_AHEAD = 32 << 20  # of files that were read and wait for their turn
 
 
@@ -112,15 +115,13 @@ class _Pending:
     messages: list[Coded] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
+    rows: int = 0  # of messages and orders; counted as they come, since there may be many files of a few rows
 
     def add(self, file: _File) -> None:
         self.messages += file.messages
         self.orders += file.orders
         self.rejects += file.rejects
-
-    @property
-    def rows(self) -> int:
-        return sum(map(len, self.messages)) + sum(frame.height for frame in self.orders)
+        self.rows += sum(map(len, file.messages)) + sum(frame.height for frame in file.orders)
 
     def merge(self) -> None:
         """Put the messages in order, one row each, for the store to compare with what it has."""
@@ -311,6 +312,14 @@ def _in_order(
     while all of them are small.
     """
     waiting: deque[tuple[int, Future[_File]]] = deque()
+    ahead = 0  # bytes of those that wait
+
+    def first() -> _File:
+        nonlocal ahead
+        size, read = waiting.popleft()
+        ahead -= size
+        return read.result()
+
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             for done, file in enumerate(files):
@@ -318,10 +327,11 @@ def _in_order(
                 for found in inputs_of(file, moved_to.get(file)):
                     size = len(found.head.data) if found.head else 0
                     waiting.append((size, pool.submit(reading.read, found)))
-                    while len(waiting) > _THREADS and sum(size for size, _ in waiting) > _BYTES_AHEAD:
-                        yield waiting.popleft()[1].result()
+                    ahead += size
+                    while len(waiting) > _THREADS and ahead > _BYTES_AHEAD:
+                        yield first()
             while waiting:
-                yield waiting.popleft()[1].result()
+                yield first()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
