@@ -327,12 +327,19 @@ def write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
 
     What is noted of a file needs all columns of the layout; one of an older schema has no notes.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = table.column_names
     loose = set(layout.loose)
     whole = set(layout.columns) - {layout.partition} <= set(names)
     notes = {name: note(table) for name, note in layout.notes.items()} if whole else {}
+    # Of a column without nulls it need not be written, row by row, that there is none.
+    fields = [
+        field.with_nullable(column.null_count > 0)
+        for field, column in zip(table.schema, table.columns, strict=True)
+    ]
+    table = pa.table(table.columns, schema=pa.schema(fields))
     with path.open("wb") as file:
         with pq.ParquetWriter(
             file,
