@@ -30,6 +30,7 @@ BLANKS = " \t\r\n\x03\x0b\x0c\u00a0\u2002\u2003\u2009\u200b\u200e\u200f\u3000\uf
 
 LARGEST_EXACT = 2**53  # a double holds all whole numbers up to here, and a workbook holds doubles
 
+_VARYING = re.compile(rf"[{re.escape(BLANKS)}\s=\"'_]")  # in headers
 _DELIMITERS = ",\t;"
 _LONGEST_RECORD = 2_000  # lines; a quote that is still open after so many was never meant to be one
 _IN_VAIN = 20  # times the lines of a file that may be read again behind stray quotes
@@ -52,8 +53,7 @@ class Table:
 
 def header_key(title: str) -> str:
     """A header without what exports vary: blanks, ``=``, quotes, ``_``, case, full-width forms."""
-    plain = unicodedata.normalize("NFKC", title).casefold()
-    return re.sub(rf"[{re.escape(BLANKS)}\s=\"'_]", "", plain)
+    return _VARYING.sub("", unicodedata.normalize("NFKC", title).casefold())
 
 
 def header_keys(titles: list[str]) -> list[str]:
