@@ -23,7 +23,13 @@ PEERS = [
     ("pandas_frames", "in-memory", "pandas"),
     ("chdb_sql", "in-memory", "chdb"),
 ]
-MONTHS = [("invented", "2024-10"), ("invented", "2024-11"), ("sample", "2024-11"), ("sample", "2024-12")]
+MONTHS = [
+    ("invented", "2024-10"),
+    ("invented", "2024-11"),
+    ("sample", "2024-11"),
+    ("sample", "2024-12"),
+    ("no orders", "2024-11"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,9 @@ def stores(tmp_path_factory):
     make_store.fill(invented.folder, plan)
     invented.compact()
     ingest.ingest([str(SAMPLE)], sample, Config())
-    return {"invented": invented, "sample": sample}
+    chats = Store(folder / "chats")
+    ingest.ingest([str(SAMPLE / "qn-txt")], chats, Config())
+    return {"invented": invented, "sample": sample, "no orders": chats}
 
 
 def cells_of_cslog(store, month):

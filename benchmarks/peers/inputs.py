@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 DAY = 86_400
@@ -84,11 +86,17 @@ def inputs(store: Path, month: str, out: Path) -> Inputs:
         messages=files(near),
         later=files([label for label in months if label > after]),
         newest=files(months[-1:]),
-        orders=orders.file_uris(),
+        orders=orders.file_uris() or [_no_rows(orders, out.with_suffix(".none"))],
         first_day=(first - date(1970, 1, 1)).days,
         last_day=(last - date(1970, 1, 1)).days,
         out=out,
     )
+
+
+def _no_rows(table: DeltaTable, file: Path) -> str:
+    """A file without rows, for a table without files: the engines read no list of nothing."""
+    pq.write_table(pa.schema(table.schema().to_arrow()).empty_table(), file)
+    return str(file)
 
 
 def _label(day: date) -> str:
