@@ -19,7 +19,6 @@ from cslog import clock, contacts, keys, partials
 from cslog import facts as facts_module
 from cslog.clock import DAY_SECONDS
 from cslog.facts import NUMBERS, Facts, Orders
-from cslog.facts.arrays import array
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.rules import message_columns
 from cslog.order_versions import fold_orders
@@ -160,14 +159,11 @@ class _Loader:
         first = np.where(paid >= 0, np.minimum(created, paid), created)
         low, high = first - profile.lookback_s - margin, np.maximum(created, paid) + margin
         matters = orders.joinable & (asked | sold)
-        far = pl.DataFrame({"buyer_key": orders.buyer_key, "low": low, "high": high}).filter(
-            pl.Series(matters)
-        )
-        return (
-            far.group_by("buyer_key")
-            .agg(pl.col("low").min(), pl.col("high").max())
-            .filter((pl.col("low") < self._low) | (pl.col("high") > self._high))
-        )
+        buyer, low, high = orders.buyer_key[matters], low[matters], high[matters]
+        begins = np.flatnonzero(np.diff(buyer, prepend=buyer[:1] - 1))  # orders come by their buyers
+        low, high = np.minimum.reduceat(low, begins), np.maximum.reduceat(high, begins)
+        far = (low < self._low) | (high > self._high)
+        return pl.DataFrame({"buyer_key": buyer[begins][far], "low": low[far], "high": high[far]})
 
     def messages(self, reach: pl.DataFrame) -> pl.DataFrame:
         """Messages of the period and its padding; of the buyers in ``reach``, as far as that says."""
@@ -194,46 +190,50 @@ class _Loader:
         if self._last <= self._high:
             return facts
         months = clock.months_between(self._high + 1, self._last)
-        waiting = facts.unfollowed_turns(self._task.split.period)
-        waiting = waiting.join(reach.select("buyer_key", known="high"), on="buyer_key", how="left")
-        waiting = waiting.with_columns(
-            known=pl.max_horizontal(pl.col("known").fill_null(self._high), pl.lit(self._high)),
-            met=pl.Series(self._last_met(waiting, months)),
-        )
-        turns, answers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        turn = facts.unfollowed_turns(self._task.split.period)
+        known = self._known_until(facts.people_of(turn)[0], reach)
+        met = self._last_met(*facts.people_of(turn), months)
+        turns, answers = [turn[:0]], [known[:0]]
         # A run of messages that no silence ends does not last for days: those around a message tell whose it is.
         around = _AFTER_DAYS * DAY_SECONDS
         decided, begin = self._high, self._end
         before = self._between(begin, begin - 1)  # nothing yet
         for number, month in enumerate(months):
-            waiting = waiting.filter(pl.col("met") >= number)
-            if waiting.is_empty():
+            here = met >= number
+            turn, known, met = turn[here], known[here], met[here]
+            if not turn.size:
                 break
             last = min(clock.month_seconds(month)[1], self._last)
-            read = self._between(begin, last, waiting["buyer_key"].unique())
-            later = pl.concat([before, read]).collect().rechunk()
-            after = np.maximum(array(waiting, "known", np.int64), decided)
-            at, by_agent = facts.next_events(waiting, after, later)
+            buyers = pl.Series(np.unique(facts.people_of(turn)[0]))
+            later = pl.concat([before, self._between(begin, last, buyers)]).collect().rechunk()
+            at, by_agent = facts.next_events(turn, np.maximum(known, decided), later)
             decided, begin = last if last == self._last else last - around, last + 1
             found = (at >= 0) & (at <= decided)
-            turns.append(array(waiting, "turn", np.int64)[found & by_agent])
+            turns.append(turn[found & by_agent])
             answers.append(at[found & by_agent])
             # What comes at the month's end is told by the next month, be it the last that is asked for.
-            met = np.where(at > decided, np.maximum(waiting["met"], number + 1), waiting["met"])
-            waiting = waiting.with_columns(met=pl.Series(met)).filter(pl.Series(~found))
+            met[at > decided] = np.maximum(met[at > decided], number + 1)
+            met[found] = -1
             before = later.lazy().filter(pl.col("sent_at") > decided - around)
         return facts.answered_late(np.concatenate(turns), np.concatenate(answers))
 
-    def _last_met(self, waiting: pl.DataFrame, months: list[str]) -> np.ndarray:
-        """Which of ``months`` is the last in which the agent of each of the ``waiting`` turns (Facts.unfollowed_turns)
-        may have written to the buyer; -1 for none.
-        """
+    def _known_until(self, buyer_key: np.ndarray, reach: pl.DataFrame) -> np.ndarray:
+        """Until when everything that each buyer wrote or got was loaded; int64."""
+        known = np.full(buyer_key.size, self._high)
+        if reach.height:
+            farther = reach["buyer_key"].to_numpy()
+            place = np.minimum(np.searchsorted(farther, buyer_key), farther.size - 1)
+            far = farther[place] == buyer_key
+            known[far] = np.maximum(reach["high"].to_numpy()[place[far]], self._high)
+        return known
+
+    def _last_met(self, buyer_key: np.ndarray, agent: np.ndarray, months: list[str]) -> np.ndarray:
+        """Which of ``months`` is the last in which each agent (code) may have written to the buyer; -1 for none."""
         agent_keys = self._task.circumstances.names.account_keys
-        agent, buyer_key = waiting["agent"].to_numpy(), array(waiting, "buyer_key", np.int64)
         agent_key = np.where(agent >= 0, agent_keys[agent], keys.NOBODY)
         met = np.full(agent.size, -1)
         span = (self._task.low_key, self._task.high_key)
-        for number, month in enumerate(months):
+        for number, month in enumerate(months if agent.size else []):
             begin, last = clock.month_seconds(month)
             for digest in self._snapshot.contacts(max(begin, self._high + 1), min(last, self._last), span):
                 met[contacts.may_hold(digest, buyer_key, agent_key)] = number

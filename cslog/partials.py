@@ -193,7 +193,8 @@ def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], f
         elif measure.value:
             values = table.values[measure.value]
             columns[name] = sums.add_values(codes, table.flags, measure.mask, values, rows.size)
-    frame = pl.DataFrame(columns).filter(pl.Series(counted[:, -1] > 0))
+    some = counted[:, -1] > 0
+    frame = pl.DataFrame({name: values[some] for name, values in columns.items()})
     if "last_received_day" in columns:
         frame = frame.with_columns(pl.col("last_received_day").replace(-1, None))
     return frame

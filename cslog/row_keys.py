@@ -15,7 +15,12 @@ from cslog.names import Names
 from cslog.split import Split
 
 _STAFF = ("agent", "team", "shift")
-_DATES = ("day", "week", "month")
+_DATES: dict[str, Callable[[int], int | str]] = {
+    "day": int,
+    "week": clock.week_label,
+    "month": clock.month_label,
+}
+"""What a day is called by each of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +98,8 @@ class RowKeys:
             rest, hour = np.divmod(rest, 24)
             columns["by_hour"] = pl.Series(hour, dtype=pl.Int64)
         rest, label = np.divmod(rest, len(self._labels))
-        for name, values in self._labels.to_dict().items():
-            if name != "nothing":
-                columns[f"by_{name}"] = values.gather(pl.Series(label, dtype=pl.Int64))
+        for position, name in enumerate(self._dates):
+            columns[f"by_{name}"] = pl.Series([of_day[position] for of_day in self._labels])[label]
         if self.split.by_team:
             rest, code = np.divmod(rest, len(self._teams) + 1)
             columns["by_team"] = _named(self._teams, code - 1)
@@ -115,28 +119,25 @@ class RowKeys:
         """Whether the day of a fact does not tell its row, since rows are split by hour or shift."""
         return self.by_hour or self.split.by_shift
 
+    @property
+    def _dates(self) -> list[str]:
+        """By which of day, week and month the rows are split."""
+        return [name for name in self.split.dimensions if name in _DATES]
+
     @cached_property
-    def _labels(self) -> pl.DataFrame:
-        """What the days of the period are called by day, week and month: one row per combination."""
-        return self._dates.unique(maintain_order=True)
+    def _of_days(self) -> list[tuple[int | str, ...]]:
+        """What each day of the period is called by ``_dates``."""
+        return [tuple(_DATES[name](day) for name in self._dates) for day in self.split.period.days]
+
+    @cached_property
+    def _labels(self) -> list[tuple[int | str, ...]]:
+        """The same, each once."""
+        return list(dict.fromkeys(self._of_days))
 
     @cached_property
     def _label_of_day(self) -> np.ndarray:
-        numbered = self._labels.with_row_index("label")
-        found = self._dates.join(numbered, on=self._dates.columns, how="left", maintain_order="left")
-        return np.ascontiguousarray(found["label"].to_numpy(), dtype=np.int64)
-
-    @cached_property
-    def _dates(self) -> pl.DataFrame:
-        days = self.split.period.days
-        columns: dict[str, pl.Series] = {}
-        for name in self.split.dimensions:
-            if name == "day":
-                columns[name] = pl.Series(list(days), dtype=pl.Int64)
-            elif name in _DATES:
-                label = clock.week_label if name == "week" else clock.month_label
-                columns[name] = pl.Series([label(day) for day in days])
-        return pl.DataFrame(columns or {"nothing": pl.Series([0] * len(days))})
+        number_of = {label: number for number, label in enumerate(self._labels)}
+        return np.array([number_of[label] for label in self._of_days], np.int64)
 
     @cached_property
     def _teams(self) -> pl.Series:

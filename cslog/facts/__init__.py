@@ -15,7 +15,7 @@ import polars as pl
 
 from cslog.clock import Period
 from cslog.facts import frames, peer_days, rules
-from cslog.facts.arrays import NUMBERS, Orders, Rows, array, rows_of
+from cslog.facts.arrays import NUMBERS, Orders, Rows, rows_of
 from cslog.facts.circumstances import Circumstances
 from cslog.facts.credit import Credited, credit_orders, orders_of, outcomes
 from cslog.facts.duty import DutyArrays
@@ -57,40 +57,40 @@ class Facts:
         """1 per peer-day that is received or unreplied; int8."""
         return _consulted(self.peer_day_flags)
 
-    def unfollowed_turns(self, period: Period) -> pl.DataFrame:
-        """Unanswered turns of the period of which no further message is known: turn, buyer_key, agent (code)."""
-        turns, walked = self.walked.turns, self.walked
+    def unfollowed_turns(self, period: Period) -> np.ndarray:
+        """Numbers of the unanswered turns of the period of which no further message is known."""
+        turns = self.walked.turns
         turn = np.flatnonzero(self.judged.flags & TURN["unfollowed"])
-        day = walked.peer_days.day[turns.peer_day[turn]]
-        turn = turn[(day >= period.first_day) & (day <= period.last_day)]
-        thread = turns.thread[turn]
-        return pl.DataFrame(
-            {
-                "turn": turn,
-                "buyer_key": self.rows.gathered.buyer_key[walked.thread_buyer[thread]],
-                "agent": walked.thread_agent[thread],
-            }
+        day = self.walked.peer_days.day[turns.peer_day[turn]]
+        return turn[(day >= period.first_day) & (day <= period.last_day)]
+
+    def people_of(self, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Buyer keys (int64) and agents (codes, int32) of turns."""
+        thread = self.walked.turns.thread[turn]
+        return (
+            self.rows.gathered.buyer_key[self.walked.thread_buyer[thread]],
+            self.walked.thread_agent[thread],
         )
 
     def next_events(
-        self, waiting: pl.DataFrame, after: np.ndarray, messages: pl.DataFrame
+        self, turn: np.ndarray, after: np.ndarray, messages: pl.DataFrame
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Per turn of ``waiting`` (buyer_key, agent) the second of the first event of its thread later than ``after``
-        among ``messages``, -1 for none (int64), and whether it is a message of the agent (bool).
+        """Per turn the second of the first event of its thread later than ``after`` among ``messages``, -1 for none
+        (int64), and whether it is a message of the agent (bool).
         """
         from cslog.kernels import returns
 
         circumstances = self.circumstances
         rows = _rows(messages, self.credited.orders.between(1, 0), circumstances)  # of no orders
         of_rows, found = owned(rows, circumstances), rows.gathered
-        keys = array(waiting, "buyer_key", np.int64)
+        keys, agent = self.people_of(turn)
         buyer = np.searchsorted(found.buyer_key, keys)
         wrote = buyer < found.buyer_key.size
         wrote[wrote] = found.buyer_key[buyer[wrote]] == keys[wrote]
         at, by_agent = np.full(keys.size, -1, np.int64), np.zeros(keys.size, np.bool_)
         at[wrote], by_agent[wrote] = returns.first_after(
             buyer[wrote],
-            array(waiting, "agent", np.int32)[wrote],
+            agent[wrote],
             after[wrote],
             found.starts,
             found.at,

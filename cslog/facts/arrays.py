@@ -37,9 +37,9 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
     ``messages`` hold ascending runs of (buyer_key, sent_at, rank), as the store's files do.
     """
     buyer_key = array(messages, "buyer_key", np.int64)
-    ordering = orders.where(orders.joinable)
-    first = np.ones(ordering.buyer_key.size, bool)
-    first[1:] = ordering.buyer_key[1:] != ordering.buyer_key[:-1]
+    ordering, their_shop = orders.buyer_key[orders.joinable], orders.shop[orders.joinable]
+    first = np.ones(ordering.size, bool)
+    first[1:] = ordering[1:] != ordering[:-1]
     found = gather.gather_buyers(  # type: ignore[call-arg]  # the stars hold as many as are missing
         _runs(buyer_key),
         buyer_key,
@@ -54,8 +54,8 @@ def rows_of(messages: pl.DataFrame, orders: Orders, names: Names, profile: Profi
         *names.shop_slots,
         _roles(profile),
         names.main_of_shop,
-        ordering.buyer_key[first],
-        ordering.shop[first],
+        ordering[first],
+        their_shop[first],
     )
     return Rows(messages, gather.Gathered(*found))
 
