@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cslog.split import Split
 
 _USUAL_WAIT = 1024  # seconds; longer waits are counted one by one
+_NEVER = -1  # less than any day
 _HISTOGRAM = 4_000_000  # counters at most, whatever the number of rows
 
 AGENT_MEANS = ("cost_s", "turns_in_mean", "first_wait_s", "first_turns")
@@ -38,7 +39,7 @@ AGENT_MEANS = ("cost_s", "turns_in_mean", "first_wait_s", "first_turns")
 class Partial:
     """Sums over some buyers; rows of the report as numbers of ``keys`` (RowKeys).
 
-    sums: by fact, key + one Int64 column per measure · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
+    sums: by fact, key + one Int64 column per measure (the greatest of none is _NEVER) · waits: key, wait_s, turns, first (a histogram of whole seconds) ·
     spans: key of the staff, day, first and last (of the session's messages, seconds since the day began) · activity:
     key, agent (code), day, first_at, last_at of valid staff messages · means: key, agent, AGENT_MEANS, where rows are not split by agent · totals:
     key of shop and time, paid_cents of the shop · owners: shop (code), asked (buyer messages of the period), inferred
@@ -136,8 +137,10 @@ def merge(partials: Sequence[Partial], split: Split) -> Merged:
             frame = frame.with_columns(agent=keys.names.agents(frame["agent"].to_numpy()))
         return columns.hstack(frame.drop("key"))
 
+    together = _added(list(whole.sums.values()), ["key"])
+    greatest = [name for name in together.columns if name in MEASURES and MEASURES[name].greatest]
     return Merged(
-        sums=named(_added(list(whole.sums.values()), ["key"])),
+        sums=named(together.with_columns(pl.col(name).replace(_NEVER, None) for name in greatest)),
         waits=named(whole.waits),
         concurrency=named(_swept(whole.spans, split), keys.without_time()),
         activity=named(whole.activity),
@@ -189,15 +192,12 @@ def _sums(table: Table, codes: np.ndarray, rows: np.ndarray, names: list[str], f
         elif measure.greatest:
             some = np.where(table.flags & measure.mask == measure.mask, codes, np.int32(-1))
             least, greatest = sums.extremes(some, table.day, table.day, rows.size)
-            columns[name] = np.where(least <= greatest, greatest, np.int64(-1))
+            columns[name] = np.where(least <= greatest, greatest, np.int64(_NEVER))
         elif measure.value:
             values = table.values[measure.value]
             columns[name] = sums.add_values(codes, table.flags, measure.mask, values, rows.size)
     some = counted[:, -1] > 0
-    frame = pl.DataFrame({name: values[some] for name, values in columns.items()})
-    if "last_received_day" in columns:
-        frame = frame.with_columns(pl.col("last_received_day").replace(-1, None))
-    return frame
+    return pl.DataFrame({name: values[some] for name, values in columns.items()})
 
 
 def _distinct(table: Table, codes: np.ndarray, number: int, name: str, facts: Facts) -> np.ndarray:
