@@ -191,8 +191,9 @@ class _Loader:
             return facts
         months = clock.months_between(self._high + 1, self._last)
         turn = facts.unfollowed_turns(self._task.split.period)
-        known = self._known_until(facts.people_of(turn)[0], reach)
         met = self._last_met(*facts.people_of(turn), months)
+        turn, met = turn[met >= 0], met[met >= 0]
+        known = self._known_until(facts.people_of(turn)[0], reach)
         turns, answers = [turn[:0]], [known[:0]]
         # A run of messages that no silence ends does not last for days: those around a message tell whose it is.
         around = _AFTER_DAYS * DAY_SECONDS
