@@ -78,9 +78,9 @@ class Counted:
         """
         if table.peer_day is None or self.keys.by_moment:
             return sums.intern(self.rows(fact, table))
-        codes, keys = self._codes_of_cells
-        found = codes[self.cells.of_peer_day][table.peer_day]
-        return np.where(self._counts(fact, table.flags), found, np.int32(-1)), keys
+        found = self._codes_of_peer_days.take(table.peer_day)
+        found[~self._counts(fact, table.flags)] = -1
+        return found, self._codes_of_cells[1]
 
     @cached_property
     def cells(self) -> Cells:
@@ -93,6 +93,10 @@ class Counted:
         cells = self.cells
         codes, keys = sums.intern(self.keys.of_days(cells.shop, cells.agent, cells.day, self._agents))
         return np.append(codes, np.int32(-1)), keys  # the last for peer-days without cell
+
+    @cached_property
+    def _codes_of_peer_days(self) -> np.ndarray:
+        return self._codes_of_cells[0].take(self.cells.of_peer_day)
 
     def by_cell(self, table: Table, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the report by day of agent: the place of each row of ``table``, int32, -1 for none; and of each
