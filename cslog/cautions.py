@@ -65,7 +65,7 @@ def of(
         yield f"{masked} of {orders.height} paid orders have a masked buyer nick and cannot be joined to chats"
     if orders.is_empty() and frame.height:
         yield "no order paid in this period is in the store: conversion and sales are 0; ingest the order export"
-    chatless = sorted(set(orders["shop"]) - set(chats))
+    chatless = sorted(set(orders["shop"].unique()) - set(chats))
     if chatless:
         yield (
             f"orders of {', '.join(chatless)} belong to no chat log; "
