@@ -29,6 +29,7 @@ from cslog.store import opened
 
 _BEFORE_DAYS = 3  # yesterday's peer-day decides on continuations; its sessions may have begun a day earlier
 _AFTER_DAYS = 2  # a peer-day of the last day may be answered after midnight
+_RUN_S = 2 * DAY_SECONDS  # no run of messages without a silence is longer (definitions 4)
 _SETTLED_DAYS = 3  # what makes a message eligible: its day, and the chats into and out of it
 
 
@@ -80,7 +81,7 @@ def facts_of(task: Task) -> Facts:
     reach = loader.reach(orders)
     messages = loader.messages(reach)
     facts = facts_module.compute(messages, orders, task.circumstances)
-    return loader.with_late_answers(facts, reach)
+    return loader.with_late_answers(facts)
 
 
 _folding = threading.Lock()  # the cache alone would let every thread fold them
@@ -181,52 +182,49 @@ class _Loader:
             ]
         return pl.concat(parts).collect()
 
-    def with_late_answers(self, facts: Facts, reach: pl.DataFrame) -> Facts:
-        """Lateness of turns where the next message of the thread lies beyond what was loaded.
+    def with_late_answers(self, facts: Facts) -> Facts:
+        """Lateness of unanswered turns, where it is the first message behind what is settled that tells it.
 
-        Month by month, since most buyers come back soon or not at all, and no later than their agents may have
-        written again.
+        Whose a message is, those around it tell, as long as no silence ends their run, which does not last for days.
+        So the last days that were loaded settle nothing, and no more do those at the end of a later month: the months
+        are read one after the other, since most buyers come back soon or not at all, and no further than the agent
+        may have written again.
         """
         if self._last <= self._high:
             return facts
-        months = clock.months_between(self._high + 1, self._last)
-        turn = facts.unfollowed_turns(self._task.split.period)
+        settled = self._high - _RUN_S
+        turn = facts.unanswered_turns(self._task.split.period)
+        followed = facts.walked.turns.followed[turn]
+        turn = turn[(followed < 0) | (followed > settled)]
+        answered = np.full(turn.size, -1)
+        months = self._snapshot.months(settled, self._last) if turn.size else []
         met = self._last_met(*facts.people_of(turn), months)
-        turn, met = turn[met >= 0], met[met >= 0]
-        known = self._known_until(facts.people_of(turn)[0], reach)
-        turns, answers = [turn[:0]], [known[:0]]
-        # A run of messages that no silence ends does not last for days: those around a message tell whose it is.
-        around = _AFTER_DAYS * DAY_SECONDS
-        decided, begin = self._high, self._end
-        before = self._between(begin, begin - 1)  # nothing yet
+        waiting = np.flatnonzero(met >= 0)
+        kept, begin = self._loaded_since(facts, settled - _RUN_S), self._high + 1
         for number, month in enumerate(months):
-            here = met >= number
-            turn, known, met = turn[here], known[here], met[here]
-            if not turn.size:
+            waiting = waiting[met[waiting] >= number]
+            if not waiting.size:
                 break
             last = min(clock.month_seconds(month)[1], self._last)
-            buyers = pl.Series(np.unique(facts.people_of(turn)[0]))
-            later = pl.concat([before, self._between(begin, last, buyers)]).collect().rechunk()
-            at, by_agent = facts.next_events(turn, np.maximum(known, decided), later)
-            decided, begin = last if last == self._last else last - around, last + 1
-            found = (at >= 0) & (at <= decided)
-            turns.append(turn[found & by_agent])
-            answers.append(at[found & by_agent])
-            # What comes at the month's end is told by the next month, be it the last that is asked for.
-            met[at > decided] = np.maximum(met[at > decided], number + 1)
-            met[found] = -1
-            before = later.lazy().filter(pl.col("sent_at") > decided - around)
-        return facts.answered_late(np.concatenate(turns), np.concatenate(answers))
+            buyers = pl.Series(np.unique(facts.people_of(turn[waiting])[0]))
+            near = [kept.filter(pl.col("buyer_key").is_in(buyers.implode()))]
+            if begin <= last:
+                near.append(self._between(begin, last, buyers))
+            messages = pl.concat(near).collect()
+            at, by_agent = facts.next_events(turn[waiting], settled, messages)
+            settled = last if last == self._last else max(settled, last - _RUN_S)
+            told = (at >= 0) & (at <= settled)
+            answered[waiting[told & by_agent]] = at[told & by_agent]
+            # A message of the month's last days is looked at again with the next month, though it be the last one.
+            met[waiting[at > settled]] = np.maximum(met[waiting[at > settled]], number + 1)
+            waiting = waiting[~told]
+            kept, begin = messages.lazy().filter(pl.col("sent_at") > settled - _RUN_S), max(begin, last + 1)
+        return facts.answered_late(turn, answered) if turn.size else facts
 
-    def _known_until(self, buyer_key: np.ndarray, reach: pl.DataFrame) -> np.ndarray:
-        """Until when everything that each buyer wrote or got was loaded; int64."""
-        known = np.full(buyer_key.size, self._high)
-        if reach.height:
-            farther = reach["buyer_key"].to_numpy()
-            place = np.minimum(np.searchsorted(farther, buyer_key), farther.size - 1)
-            far = farther[place] == buyer_key
-            known[far] = np.maximum(reach["high"].to_numpy()[place[far]], self._high)
-        return known
+    def _loaded_since(self, facts: Facts, second: int) -> pl.LazyFrame:
+        """Of the messages that the facts are made of those of everybody, later than ``second``."""
+        loaded = facts.rows.frame.lazy().select(self._columns)
+        return loaded.filter(pl.col("sent_at") > second, pl.col("sent_at") <= self._high)
 
     def _last_met(self, buyer_key: np.ndarray, agent: np.ndarray, months: list[str]) -> np.ndarray:
         """Which of ``months`` is the last in which each agent (code) may have written to the buyer; -1 for none."""
@@ -234,9 +232,9 @@ class _Loader:
         agent_key = np.where(agent >= 0, agent_keys[agent], keys.NOBODY)
         met = np.full(agent.size, -1)
         span = (self._task.low_key, self._task.high_key)
-        for number, month in enumerate(months if agent.size else []):
+        for number, month in enumerate(months):
             begin, last = clock.month_seconds(month)
-            for digest in self._snapshot.contacts(max(begin, self._high + 1), min(last, self._last), span):
+            for digest in self._snapshot.contacts(begin, min(last, self._last), span):
                 met[contacts.may_hold(digest, buyer_key, agent_key)] = number
         return met
 

@@ -22,7 +22,6 @@ TURN = _bits(
     "answered",
     "unanswered",
     "late",  # unanswered, and the next message of the thread is the agent's
-    "unfollowed",  # unanswered, and no further message of the thread is known
     "in_mean",  # has a cost
     "first",  # of its peer-day
     "first_response",  # the one whose wait is the first response

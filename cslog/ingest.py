@@ -115,7 +115,8 @@ class _Pending:
     messages: list[Coded] = field(default_factory=list)
     orders: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
-    rows: int = 0  # of messages and orders; counted as they come, since there may be many files of a few rows
+    rows: int = field(default=0, init=False)
+    """Messages and orders that were added; counted as they come, since there may be many files of a few rows."""
 
     def add(self, file: _File) -> None:
         self.messages += file.messages
@@ -314,7 +315,7 @@ def _in_order(
     waiting: deque[tuple[int, Future[_File]]] = deque()
     ahead = 0  # bytes of those that wait
 
-    def first() -> _File:
+    def taken() -> _File:
         nonlocal ahead
         size, read = waiting.popleft()
         ahead -= size
@@ -329,9 +330,9 @@ def _in_order(
                     waiting.append((size, pool.submit(reading.read, found)))
                     ahead += size
                     while len(waiting) > _THREADS and ahead > _BYTES_AHEAD:
-                        yield first()
+                        yield taken()
             while waiting:
-                yield first()
+                yield taken()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

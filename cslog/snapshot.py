@@ -157,6 +157,11 @@ class Snapshot:
                 frame = self._limited([part], limits, list(contacts.COLUMNS)).collect()
                 yield contacts.digest_of({name: frame[name].to_numpy() for name in contacts.COLUMNS})
 
+    def months(self, first_at: int, last_at: int) -> list[str]:
+        """Months, in order, of which a file may hold a message between the two seconds."""
+        parts = self._meeting({"sent_at": (first_at, last_at)}, clock.months_between(first_at, last_at))
+        return sorted({part.partition for part in parts if part.partition})
+
     def count(self, first_at: int, last_at: int) -> int:
         """At most how many messages were sent between the two seconds, by what is noted of the files."""
         months = clock.months_between(first_at, last_at)

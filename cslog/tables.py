@@ -325,7 +325,8 @@ def statistics(table: pa.Table, layout: Layout) -> dict[str, Any]:
 def write_parquet(path: Path, table: pa.Table, layout: Layout) -> int:
     """Write ``table`` and return the size in bytes; on the disk before it is named in a commit.
 
-    What is noted of a file needs all columns of the layout; one of an older schema has no notes.
+    What is noted of a file needs all columns of the layout; one of an older schema has no notes. A column is required
+    in files where it has no nulls, and optional in others.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -70,38 +70,77 @@ def test_files_without_digest_are_looked_through(tmp_path, monkeypatch):
 
 A, B = f"{SHOP}:小美", f"{SHOP}:阿强"
 ASKED = [("11-05 10:00:00", A), ("11-05 10:00:10", "buyer_a")]
-"""A's turn, which nobody answers; in the export of A, where B speaks as well, so that no block states an agent."""
+"""A's turn, which nobody answers; B speaks as well, so that no block states an agent."""
 
 
-@pytest.mark.parametrize(
-    "later",
-    [
-        pytest.param(
-            [("11-30 23:59:50", "buyer_a"), ("12-01 00:00:10", B), ("12-15 10:00:00", A)],
-            id="whose it is, the next month tells",
-        ),
-        pytest.param(
-            [("11-30 23:59:50", B), ("12-01 00:00:10", "buyer_a"), ("12-15 10:00:00", A)],
-            id="whose it is, the month before tells",
-        ),
-        pytest.param(
-            [("11-30 10:00:00", A), ("12-20 10:00:00", B)],
-            id="answered in the last days of a month, and never again",
-        ),
-        pytest.param([("12-30 10:00:00", B), ("2025-02-20 10:00:00", A)], id="nothing for a month"),
-    ],
-)
-def test_months_do_not_cut_conversations(tmp_path, later):
-    """The turn of 5 November is late: the next message of its thread is the agent's."""
-    lines = []
-    for at, sender in ASKED + later:
-        moment = np.datetime64(f"{at if len(at) > 14 else f'2024-{at}'}".replace(" ", "T"))
-        lines.append(naive.Line(int(moment.astype("datetime64[s]").astype(int)), sender, "你好"))
-    exports = [naive.Export(SHOP, A, [naive.Block("buyer_a", lines)])]
+def second(at: str) -> int:
+    return int(np.datetime64(f"2024-{at}".replace(" ", "T"), "s").astype(int))
+
+
+CROSSINGS = {
+    "whose it is, the next month tells": (
+        1,
+        A,
+        [("11-30 23:59:50", "buyer_a"), ("12-01 00:00:10", B), ("12-15 10:00:00", A)],
+    ),
+    "whose it is, the month before tells": (
+        1,
+        A,
+        [("11-30 23:59:50", B), ("12-01 00:00:10", "buyer_a"), ("12-15 10:00:00", A)],
+    ),
+    "answered in the last days of a month, and never again": (
+        1,
+        A,
+        [("11-30 10:00:00", A), ("12-20 10:00:00", B)],
+    ),
+    "nothing for a month": (1, A, [("11-20 10:00:00", B), ("12-30 10:00:00", A)]),
+    "the buyer first, the agent a month later": (
+        0,
+        A,
+        [("11-20 10:00:00", "buyer_a"), ("12-20 10:00:00", A)],
+    ),
+    "over the last second that is loaded, hers": (
+        0,
+        SHOP,
+        [("11-07 23:59:50", "buyer_a"), ("11-08 00:00:10", A), ("12-20 10:00:00", B)],
+    ),
+    "over the last second that is loaded, another's": (
+        1,
+        A,
+        [("11-07 23:59:50", "buyer_a"), ("11-08 00:00:10", B), ("12-20 10:00:00", A)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CROSSINGS)
+def test_what_is_read_at_a_time_cuts_no_conversation(tmp_path, name):
+    """The turn of 5 November is late if the next message of its thread is the agent's, wherever a month or what is
+    loaded ends.
+    """
+    late, login, later = CROSSINGS[name]
+    lines = [naive.Line(second(at), sender, "你好") for at, sender in ASKED + later]
+    exports = [naive.Export(SHOP, login, [naive.Block("buyer_a", lines)])]
+    store = store_of(tmp_path, worlds.write_files(tmp_path / "in", exports, []))
     day = lines[0].ts // naive.DAY
-    ours = rows_of(store_of(tmp_path, worlds.write_files(tmp_path / "in", exports, [])), Period(day, day))
-    assert_equal(ours, naive.report(exports, [], day, day, ("agent",), naive.CHITU))
-    assert {row["agent"]: row["turns_late"] for row in ours} == {"小美": 1}
+    for first, last in ((day, day), (day - 4, day + 25)):
+        ours = rows_of(store, Period(first, last))
+        assert_equal(ours, naive.report(exports, [], first, last, ("agent",), naive.CHITU))
+        if first == last:  # later ones have turns of their own
+            assert {row["turns_late"] for row in ours if row["agent"] == "小美"} == {late}
+
+
+def test_a_conversation_after_an_order_far_away_is_not_cut(tmp_path):
+    """Messages around a late payment are loaded too, to a second in the middle of a conversation."""
+    later = [("12-08 09:59:55", "buyer_a"), ("12-08 10:00:10", A), ("12-20 10:00:00", B)]
+    lines = [naive.Line(second(at), sender, "你好") for at, sender in ASKED + later]
+    exports = [naive.Export(SHOP, SHOP, [naive.Block("buyer_a", lines)])]
+    times = second("11-05 10:05:00"), second("12-05 10:00:00")
+    orders = [naive.OrderRow(SHOP, "900000000001", "buyer_a", *times, None, 1, 1000, 1, 0)]
+    store = store_of(tmp_path, worlds.write_files(tmp_path / "in", exports, orders))
+    day = lines[0].ts // naive.DAY
+    ours = rows_of(store, Period(day, day))
+    assert_equal(ours, naive.report(exports, orders, day, day, ("agent",), naive.CHITU))
+    assert {row["turns_late"] for row in ours if row["agent"] == "小美"} == {0}
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))

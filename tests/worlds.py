@@ -145,10 +145,13 @@ def long_stories(draw):
             if draw(st.integers(0, 4)) == 0:
                 lines.append((at + 1, buyer, f"由 {AGENTS[0]} 转交给 {AGENTS[1]}"))
             at += draw(st.sampled_from(LONG_GAPS))
-            if draw(st.integers(0, 3)) == 0:  # just before or after the end of a month
+            edge = draw(st.sampled_from(["", "", "day", "month"]))
+            if edge == "day":  # where messages that are loaded for a day end
+                at = (at // DAY + 3) * DAY + draw(st.integers(-60, 60))
+            if edge == "month":
                 day = datetime.date(1970, 1, 1) + datetime.timedelta(days=at // DAY)
                 end = (day.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)
-                at = (end - datetime.date(1970, 1, 1)).days * DAY + draw(st.integers(-700, 700))
+                at = (end - datetime.date(1970, 1, 1)).days * DAY + draw(st.integers(-60, 60))
         happened[buyer] = lines
     blocks = [Block(buyer, [Line(*line) for line in lines]) for buyer, lines in happened.items()]
     if draw(st.booleans()):

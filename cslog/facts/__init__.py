@@ -57,10 +57,10 @@ class Facts:
         """1 per peer-day that is received or unreplied; int8."""
         return _consulted(self.peer_day_flags)
 
-    def unfollowed_turns(self, period: Period) -> np.ndarray:
-        """Numbers of the unanswered turns of the period of which no further message is known."""
+    def unanswered_turns(self, period: Period) -> np.ndarray:
+        """Numbers of the turns of the period without reply."""
         turns = self.walked.turns
-        turn = np.flatnonzero(self.judged.flags & TURN["unfollowed"])
+        turn = np.flatnonzero(turns.reply < 0)
         day = self.walked.peer_days.day[turns.peer_day[turn]]
         return turn[(day >= period.first_day) & (day <= period.last_day)]
 
@@ -73,7 +73,7 @@ class Facts:
         )
 
     def next_events(
-        self, turn: np.ndarray, after: np.ndarray, messages: pl.DataFrame
+        self, turn: np.ndarray, after: int, messages: pl.DataFrame
     ) -> tuple[np.ndarray, np.ndarray]:
         """Per turn the second of the first event of its thread later than ``after`` among ``messages``, -1 for none
         (int64), and whether it is a message of the agent (bool).
@@ -91,7 +91,7 @@ class Facts:
         at[wrote], by_agent[wrote] = returns.first_after(
             buyer[wrote],
             agent[wrote],
-            after[wrote],
+            after,
             found.starts,
             found.at,
             found.who,
@@ -101,10 +101,11 @@ class Facts:
         return at, by_agent
 
     def answered_late(self, turn: np.ndarray, at: np.ndarray) -> Facts:
-        """These facts, where the agents of these turns wrote again at these seconds."""
+        """These facts, where the agents of these turns wrote again at these seconds, or not (-1)."""
         late, flags = self.judged.late.copy(), self.judged.flags.copy()
-        late[turn] = at - self.walked.turns.opened[turn]
-        flags[turn] |= TURN["late"]
+        answered = at >= 0
+        late[turn] = np.where(answered, at - self.walked.turns.opened[turn], -1)
+        flags[turn] = np.where(answered, flags[turn] | TURN["late"], flags[turn] & ~TURN["late"])
         return replace(self, judged=replace(self.judged, flags=flags, late=late))
 
     def message_flags(self, by_staff: np.ndarray, peer_day: np.ndarray | None = None) -> np.ndarray:

@@ -40,12 +40,12 @@ def seconds(values: np.ndarray) -> pl.Series:
 
 def turns(facts: Facts) -> pl.DataFrame:
     """shop, agent, buyer_key, day, open_at, wait_s (null: unanswered), raw_wait_s (on the wall clock), cost_s (what
-    the mean counts), late_s, unfollowed, first, first_response, by_buyer, in_window, consulted (its peer-day is not
+    the mean counts), late_s, first, first_response, by_buyer, in_window, consulted (its peer-day is not
     filtered), counted (and opened in the profile's window), night, night_answered.
     """
     table = tables.turns(facts)
     waits = {name: seconds(table.values[name]) for name in ("wait_s", "raw_wait_s", "cost_s", "late_s")}
-    shown = ("unfollowed", "first", "first_response", "by_buyer", "in_window", "consulted", "counted", "night",
+    shown = ("first", "first_response", "by_buyer", "in_window", "consulted", "counted", "night",
              "night_answered")  # fmt: skip
     return pl.DataFrame(
         base(facts, table) | {"open_at": table.at} | waits | unpacked(table.flags, TURN, *shown)

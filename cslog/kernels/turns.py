@@ -12,7 +12,7 @@ DAY = 86_400
 
 _COUNTED, _CONSULTED, _IN_WINDOW = TURN["counted"], TURN["consulted"], TURN["in_window"]
 _ANSWERED, _UNANSWERED = TURN["answered"], TURN["unanswered"]
-_LATE, _UNFOLLOWED, _IN_MEAN = TURN["late"], TURN["unfollowed"], TURN["in_mean"]
+_LATE, _IN_MEAN = TURN["late"], TURN["in_mean"]
 _FIRST, _FIRST_RESPONSE = TURN["first"], TURN["first_response"]
 _FIRST_ANSWERED, _ANY_FIRST_ANSWERED = TURN["first_answered"], TURN["any_first_answered"]
 _BY_BUYER, _NIGHT, _NIGHT_ANSWERED = TURN["by_buyer"], TURN["night"], TURN["night_answered"]
@@ -90,8 +90,6 @@ def judge_turns(  # type: ignore[no-untyped-def]
             if late[i] >= 0:
                 bits |= _LATE
                 after = late[i] - opened[i]
-            elif late[i] == -2:
-                bits |= _UNFOLLOWED
         if cost >= 0:
             bits |= _IN_MEAN
         by_buyer = started_by[i] == 0

@@ -145,7 +145,7 @@ def test_turns(world):
         expected = expected_turns(thread, P, end, duty.clocks[0])
         assert turns_of(result, some_threads, number) == expected
         # Of the last turn no further message is known, where the end of the data has closed it.
-        unfollowed = (result[0].late[result[0].thread == number] == -2).tolist()
+        unfollowed = ((result[0].reply < 0) & (result[0].followed < 0))[result[0].thread == number].tolist()
         known = len(naive.walk(thread, P, duty.clocks[0]).turns)
         assert unfollowed == [position >= known for position in range(len(expected))]
 
