@@ -212,7 +212,7 @@ class _Loader:
                 near.append(self._between(begin, last, buyers))
             messages = pl.concat(near).collect()
             at, by_agent = facts.next_events(turn[waiting], settled, messages)
-            settled = last if last == self._last else max(settled, last - _RUN_S)
+            settled = last if month == months[-1] else max(settled, last - _RUN_S)
             told = (at >= 0) & (at <= settled)
             answered[waiting[told & by_agent]] = at[told & by_agent]
             # A message of the month's last days is looked at again with the next month, though it be the last one.

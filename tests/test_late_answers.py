@@ -129,6 +129,21 @@ def test_what_is_read_at_a_time_cuts_no_conversation(tmp_path, name):
             assert {row["turns_late"] for row in ours if row["agent"] == "小美"} == {late}
 
 
+def test_the_last_month_with_messages_tells_everything(tmp_path):
+    """Nothing comes behind its last days, though the question is of a later instant (found by comparing versions)."""
+    times = ["01-28 18:25:36", "01-28 18:27:07", "01-30 19:43:12"]
+    lines = [naive.Line(second(at), who, "你好") for at, who in zip(times, (A, "buyer_a", A), strict=True)]
+    exports = [naive.Export(SHOP, SHOP, [naive.Block("buyer_a", lines)])]
+    store, day = (
+        store_of(tmp_path, worlds.write_files(tmp_path / "in", exports, [])),
+        lines[0].ts // naive.DAY,
+    )
+    as_of = second("03-20 06:00:00")
+    ours = rows_of(store, Period(day, day), as_of=as_of)
+    assert_equal(ours, naive.report(exports, [], day, day, ("agent",), naive.CHITU, as_of=as_of))
+    assert {row["turns_late"] for row in ours if row["agent"] == "小美"} == {1}
+
+
 def test_a_conversation_after_an_order_far_away_is_not_cut(tmp_path):
     """Messages around a late payment are loaded too, to a second in the middle of a conversation."""
     later = [("12-08 09:59:55", "buyer_a"), ("12-08 10:00:10", A), ("12-20 10:00:00", B)]
