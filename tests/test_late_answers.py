@@ -99,6 +99,16 @@ CROSSINGS = {
         A,
         [("11-20 10:00:00", "buyer_a"), ("12-20 10:00:00", A)],
     ),
+    "the question goes on after midnight": (
+        1,
+        A,
+        [
+            ("11-05 23:59:50", "buyer_a"),
+            ("11-06 00:00:05", "buyer_a"),
+            ("11-06 00:30:00", A),
+            ("12-20 10:00:00", B),
+        ],
+    ),
     "over the last second that is loaded, hers": (
         0,
         SHOP,
@@ -110,6 +120,8 @@ CROSSINGS = {
         [("11-07 23:59:50", "buyer_a"), ("11-08 00:00:10", B), ("12-20 10:00:00", A)],
     ),
 }
+
+"""How often the turn of 5 November is late, who exports, and what comes after ASKED."""
 
 
 @pytest.mark.parametrize("name", CROSSINGS)

@@ -145,9 +145,12 @@ def long_stories(draw):
             if draw(st.integers(0, 4)) == 0:
                 lines.append((at + 1, buyer, f"由 {AGENTS[0]} 转交给 {AGENTS[1]}"))
             at += draw(st.sampled_from(LONG_GAPS))
-            edge = draw(st.sampled_from(["", "", "day", "month"]))
-            if edge == "day":  # where messages that are loaded for a day end
-                at = (at // DAY + 3) * DAY + draw(st.integers(-60, 60))
+            edge = draw(st.sampled_from(["", "", "midnight", "loaded", "month"]))
+            if edge in (
+                "midnight",
+                "loaded",
+            ):  # the end of a day, and where messages that are loaded for it end
+                at = (at // DAY + (1 if edge == "midnight" else 3)) * DAY + draw(st.integers(-60, 60))
             if edge == "month":
                 day = datetime.date(1970, 1, 1) + datetime.timedelta(days=at // DAY)
                 end = (day.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)

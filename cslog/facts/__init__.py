@@ -73,10 +73,10 @@ class Facts:
         )
 
     def next_events(
-        self, turn: np.ndarray, after: int, messages: pl.DataFrame
+        self, turn: np.ndarray, settled: int, messages: pl.DataFrame
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Per turn the second of the first event of its thread later than ``after`` among ``messages``, -1 for none
-        (int64), and whether it is a message of the agent (bool).
+        """Per turn the second of the first event of its thread among ``messages`` that comes after the turn and after
+        ``settled``, -1 for none (int64), and whether it is a message of the agent (bool).
         """
         from cslog.kernels import returns
 
@@ -91,7 +91,7 @@ class Facts:
         at[wrote], by_agent[wrote] = returns.first_after(
             buyer[wrote],
             agent[wrote],
-            after,
+            np.maximum(self.walked.turns.last[turn[wrote]], settled),
             found.starts,
             found.at,
             found.who,

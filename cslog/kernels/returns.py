@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cslog.kernels.signatures import I8, I32, I64, INT
+from cslog.kernels.signatures import I8, I32, I64
 
 
-@njit([(I64, I32, INT, I64, I64, I8, I32, I32)], cache=True, nogil=True)
+@njit([(I64, I32, I64, I64, I64, I8, I32, I32)], cache=True, nogil=True)
 def first_after(buyer, agent, after, starts, at, who, owner, reopened):  # type: ignore[no-untyped-def]
     """Per turn of ``buyer`` (a position) and ``agent`` the second of the first event of their thread later than
     ``after``, -1 for none (int64); and whether it is a message of the agent (bool).
@@ -21,7 +21,7 @@ def first_after(buyer, agent, after, starts, at, who, owner, reopened):  # type:
     for i in range(buyer.size):
         for row in range(starts[buyer[i]], starts[buyer[i] + 1]):
             whose = reopened[row] if who[row] == 2 else owner[row]
-            if at[row] > after and whose == agent[i] and (who[row] != 2 or whose >= 0):
+            if at[row] > after[i] and whose == agent[i] and (who[row] != 2 or whose >= 0):
                 found[i] = at[row]
                 by_agent[i] = who[row] == 1
                 break

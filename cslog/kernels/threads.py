@@ -131,8 +131,9 @@ class Turns(NamedTuple):
     """One entry per turn. -1 stands for none.
 
     ``event`` is the one it opened with, ``started_by`` (BUYER, STAFF) began the ``session``; ``following`` is the
-    second of the next staff message of the thread, the reply or a later one. Of a turn without reply: ``followed`` is
-    the second of the thread's first event after it was over, ``late`` the same where that is a staff message.
+    second of the next staff message of the thread, the reply or a later one. Of a turn without reply: ``last`` is
+    the second of the thread's last event before it was over, ``followed`` that of the first one after, ``late`` the
+    same where that is a staff message.
     """
 
     thread: np.ndarray
@@ -143,6 +144,7 @@ class Turns(NamedTuple):
     reply: np.ndarray
     following: np.ndarray
     late: np.ndarray
+    last: np.ndarray
     followed: np.ndarray
     first: np.ndarray
     started_by: np.ndarray
@@ -224,7 +226,7 @@ def walk_threads(  # type: ignore[no-untyped-def]
     size = at.size
     # A column per turn, session and peer-day, the rows in the order of the fields of Turns, Sessions and PeerDays:
     # one array each, because a loop that writes into forty has no register left.
-    turn = np.empty((11, size), np.int64)
+    turn = np.empty((12, size), np.int64)
     session = np.empty((4, size), np.int64)
     peer_day = np.empty((16, size), np.int64)
     turns, sessions, peer_days = 0, 0, 0
@@ -270,9 +272,10 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     turn[4, turns] = opened
                     turn[5, turns] = -1
                     turn[7, turns] = -1 if from_buyer else now
-                    turn[8, turns] = now
-                    turn[9, turns] = opened_number != last_turn_day
-                    turn[10, turns] = opened_by
+                    turn[8, turns] = previous_at
+                    turn[9, turns] = now
+                    turn[10, turns] = opened_number != last_turn_day
+                    turn[11, turns] = opened_by
                     last_turn_day = opened_number
                     turns += 1
                     opened = -1
@@ -349,8 +352,9 @@ def walk_threads(  # type: ignore[no-untyped-def]
                     turn[6, turns] = now
                     turn[7, turns] = -1
                     turn[8, turns] = -1
-                    turn[9, turns] = opened_number != last_turn_day
-                    turn[10, turns] = opened_by
+                    turn[9, turns] = -1
+                    turn[10, turns] = opened_number != last_turn_day
+                    turn[11, turns] = opened_by
                     last_turn_day = opened_number
                     if opened_day == current:
                         answered = 1
@@ -383,9 +387,10 @@ def walk_threads(  # type: ignore[no-untyped-def]
                 turn[4, turns] = opened
                 turn[5, turns] = -1
                 turn[7, turns] = -1
-                turn[8, turns] = -1
-                turn[9, turns] = opened_number != last_turn_day
-                turn[10, turns] = opened_by
+                turn[8, turns] = previous_at
+                turn[9, turns] = -1
+                turn[10, turns] = opened_number != last_turn_day
+                turn[11, turns] = opened_by
                 turns += 1
         while waiting < turns:
             turn[6, waiting] = -1
@@ -402,8 +407,9 @@ def walk_threads(  # type: ignore[no-untyped-def]
             turn[6, :turns],
             turn[7, :turns],
             turn[8, :turns],
-            turn[9, :turns].astype(np.int8),
+            turn[9, :turns],
             turn[10, :turns].astype(np.int8),
+            turn[11, :turns].astype(np.int8),
         ),
         Sessions(session[0, :sessions], session[1, :sessions], session[2, :sessions], session[3, :sessions]),
         PeerDays(

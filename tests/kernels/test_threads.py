@@ -215,7 +215,7 @@ def test_sessions_and_turns_lie_in_the_peer_day_of_their_begin(world):
 
 def test_no_threads():
     result = walked([], CHITU, [])
-    assert [array.size for part in result for array in part] == [0] * (11 + 4 + 16 + 4)
+    assert [array.size for part in result for array in part] == [0] * (12 + 4 + 16 + 4)
 
 
 # ---- rostered time (definitions 42), one rule after the other -------------------------------------
